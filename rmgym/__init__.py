@@ -1,0 +1,3 @@
+"""rmgym: Gymnasium environments for LLM agents, with turn-level rewards."""
+
+__version__ = "0.1.0"
