@@ -1,7 +1,7 @@
 """The exceptions that rmgym raises.
 
 RmgymError
-├── ParseError            an agent's turn does not fit the grammar; becomes a message, never leaves `step`
+├── ParseError            a turn does not fit the grammar; step answers it, never raises it
 ├── RewardError           a reward term failed or returned something that is not a finite number
 ├── RubricError           a rubric is not usable
 ├── DataError             a user's data file is broken

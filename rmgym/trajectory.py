@@ -1,4 +1,4 @@
-"""What happened: completions, turns, trajectories and the context a policy or a reward term sees."""
+"""What happened: completions, turns, trajectories, and the context of a policy or reward."""
 
 from __future__ import annotations
 
