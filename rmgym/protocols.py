@@ -85,7 +85,7 @@ class RewardTerm(Protocol):
 
     @property
     def grant(self) -> Grant:
-        """ "turn": scored at every turn; "outcome": scored at the turn that ends the episode."""
+        """Either "turn" (scored at every turn) or "outcome" (at the turn that ends the episode)."""
         ...
 
     def __call__(self, contexts: Sequence[Context]) -> Sequence[TermScore]:
