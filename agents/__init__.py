@@ -1,1 +1,1 @@
-"""Policies."""
+"""Policies: scripted ones here and by module; `rmgym.agents.catalog` finds them by name."""

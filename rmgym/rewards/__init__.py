@@ -18,6 +18,7 @@ _REWARDS = Registry(
         "f1": "rmgym.rewards.answers:TokenF1",
         "subem": "rmgym.rewards.answers:SubExactMatch",
         "igpo_f1": "rmgym.rewards.answers:IgpoOutcome",
+        "format": "rmgym.rewards.format_term:ReadableTurn",
         "gisa": "rmgym.rewards.gisa:GisaAnswer",
         "format_em": "rmgym.rewards.format_shaped:FormatShapedExactMatch",
         "information_gain": "rmgym.rewards.information_gain:information_gain",

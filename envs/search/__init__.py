@@ -1,0 +1,1 @@
+"""Search: answer questions by searching a collection of passages."""
