@@ -1,0 +1,156 @@
+"""One self-contained HTML page of trajectories: turns, reward terms as bars, belief curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rmgym.errors import MissingExtraError
+from rmgym.rollout.summary import Summary, summarise_by_policy
+from rmgym.trajectory import Trajectory, Turn
+
+CURVE_WIDTH = 520
+CURVE_HEIGHT = 120
+_MARGIN = 26
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One reward term of one turn, drawn from the middle line."""
+
+    name: str
+    value: float
+    left: float
+    """Per cent of the bar's box, from the left."""
+    width: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """A potential over the turns, as points of an SVG."""
+
+    name: str
+    points: tuple[tuple[float, float, float], ...]
+    """x, y in pixels, and the value."""
+    low: float
+    high: float
+
+    @property
+    def path(self) -> str:
+        """The points as an SVG polyline."""
+        return " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in self.points)
+
+
+def write_page(
+    trajectories: Sequence[Trajectory], path: str | Path, *, title: str = "rmgym trajectories"
+) -> Path:
+    """Write the page and return where it stands.
+
+    Raises:
+        MissingExtraError: If jinja2 is not installed.
+    """
+    html = render_page(trajectories, title=title)
+    target = Path(path)
+    target.write_bytes(html.encode("utf-8", "replace"))
+    return target
+
+
+def render_page(trajectories: Sequence[Trajectory], *, title: str = "rmgym trajectories") -> str:
+    """Return the page as HTML; scripts, styles and pictures are inside it."""
+    try:
+        import jinja2
+    except ImportError as error:
+        raise MissingExtraError("the HTML page", "cli") from error
+    loader = jinja2.PackageLoader("rmgym.cli", "templates")
+    jinja = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    template = jinja.get_template("page.html.jinja")
+    summaries = summarise_by_policy(trajectories)
+    html: str = template.render(
+        title=title,
+        summaries=summaries,
+        term_names=_term_names(summaries),
+        episodes=[_episode(trajectory) for trajectory in trajectories],
+        curve_width=CURVE_WIDTH,
+        curve_height=CURVE_HEIGHT,
+    )
+    return html
+
+
+def _term_names(summaries: Sequence[Summary]) -> list[str]:
+    return sorted({name for summary in summaries for name in summary.terms})
+
+
+def _episode(trajectory: Trajectory) -> dict[str, Any]:
+    scale = max(
+        (abs(v) for turn in trajectory.turns for v in turn.reward_terms.values()), default=1.0
+    )
+    return {
+        "env_id": trajectory.env_id,
+        "policy": trajectory.metadata.get("policy", trajectory.agent),
+        "seed": trajectory.seed,
+        "task_id": trajectory.task_id,
+        "episode_return": trajectory.episode_return,
+        "terms": trajectory.term_sums,
+        "stop_reason": trajectory.stop_reason or "running",
+        "metrics": trajectory.metrics,
+        "curves": belief_curves(trajectory),
+        "turns": [
+            {
+                "observation": turn.observation,
+                "text": turn.completion.text,
+                "reward": turn.reward,
+                "bars": term_bars(turn, scale or 1.0),
+            }
+            for turn in trajectory.turns
+        ],
+        "final_observation": trajectory.final_observation,
+    }
+
+
+def term_bars(turn: Turn, scale: float) -> list[Bar]:
+    """Return a turn's reward terms as bars; `scale` is the value that fills half the box."""
+    bars = []
+    for name, value in turn.reward_terms.items():
+        width = min(50.0, 50.0 * abs(value) / scale)
+        bars.append(
+            Bar(name=name, value=value, left=50.0 - width if value < 0 else 50.0, width=width)
+        )
+    return bars
+
+
+def belief_curves(trajectory: Trajectory) -> list[Curve]:
+    """Return each potential that a term logged (`<term>/potential`) as a curve over the turns.
+
+    The curve starts at the first turn's baseline (`<term>/baseline`): the bare question.
+    """
+    names = {
+        key.removesuffix("/potential"): None
+        for turn in trajectory.turns
+        for key in turn.info.get("metrics", {})
+        if key.endswith("/potential")
+    }
+    return [_curve(name, _belief_values(trajectory, name)) for name in names]
+
+
+def _belief_values(trajectory: Trajectory, name: str) -> list[float]:
+    metrics = [turn.info.get("metrics", {}) for turn in trajectory.turns]
+    values = [m[f"{name}/potential"] for m in metrics if f"{name}/potential" in m]
+    first = next((m[f"{name}/baseline"] for m in metrics if f"{name}/baseline" in m), None)
+    return values if first is None else [first, *values]
+
+
+def _curve(name: str, values: Sequence[float]) -> Curve:
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    step = (CURVE_WIDTH - 2 * _MARGIN) / max(1, len(values) - 1)
+    points = tuple(
+        (
+            _MARGIN + i * step,
+            _MARGIN + (CURVE_HEIGHT - 2 * _MARGIN) * (1 - (value - low) / span),
+            value,
+        )
+        for i, value in enumerate(values)
+    )
+    return Curve(name=name, points=points, low=low, high=high)

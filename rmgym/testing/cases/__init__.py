@@ -1,0 +1,1 @@
+"""Adapters from worked cases to the functions that compute them, one module a family."""

@@ -1,0 +1,1 @@
+"""Doors to the real world: retrieval, sandboxes, databases, calculators."""
