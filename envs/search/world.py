@@ -17,8 +17,9 @@ from types import MappingProxyType
 
 import numpy as np
 
+from rmgym.envs.search.world_entities import Entity
 from rmgym.envs.search.world_extract import extract_answer, extract_facts, extract_relation
-from rmgym.envs.search.world_facts import Entity, WorldBuilder
+from rmgym.envs.search.world_facts import WorldBuilder
 from rmgym.envs.search.world_model import AnswerType, Question, QuestionKind, Triple, World
 from rmgym.envs.search.world_names import Dice
 from rmgym.envs.search.world_questions import Asker

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
-from rmgym.envs.search.world_facts import LEARNED, MAKERS, REGION_FORMS
+from rmgym.envs.search.world_entities import LEARNED, MAKERS, REGION_FORMS
 from rmgym.envs.search.world_wording import QUESTIONS
 from rmgym.envs.search.world_write import (
     ACTIVE,
@@ -86,7 +86,7 @@ def extract_answer(question_text: str, passage_text: str) -> str | None:
         match = pattern.fullmatch(question_text.strip())
         if match is None:
             continue
-        for mention in {match["S"]: None, match["S"].removeprefix("the "): None}:
+        for mention in (match["S"], match["S"].removeprefix("the ")):
             answer = extract_relation(relation, passage_text, _title_of(mention))
             if answer is not None:
                 return answer

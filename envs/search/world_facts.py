@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal, TypeAlias
 
+from rmgym.envs.search.world_entities import (
+    HOUSES,
+    LEARNED,
+    MAKERS,
+    REGION_FORMS,
+    ByYear,
+    Entity,
+    Facts,
+    share_out,
+)
 from rmgym.envs.search.world_names import TONGUES, Dice, Namer, house_word, words, work_title
 
-Kind: TypeAlias = Literal["person", "work", "town", "organisation", "river", "region"]
-
-Facts: TypeAlias = dict[str, tuple[str, ...]]
-
-SHARES: tuple[tuple[Kind, float], ...] = (
-    ("work", 0.34),
-    ("person", 0.32),
-    ("town", 0.16),
-    ("organisation", 0.09),
-    ("river", 0.06),
-    ("region", 0.03),
-)
-MAKERS = {"novelist": "novel", "film director": "film", "painter": "painting", "composer": "opera"}
-HOUSES = {"novel": "publisher", "film": "studio", "painting": "gallery", "opera": "opera company"}
-
-LEARNED = words(
-    "botanist astronomer engineer historian physician geologist cartographer architect "
-    "explorer philologist chemist economist naturalist mathematician"
-)
-REGION_FORMS = ("duchy", "province", "republic", "principality")
 _PRODUCTS = words(
     "glassware|clocks|woollen cloth|lace|honey cake|ceramic tiles|saddles|writing paper|candles|"
     "copperware|oak barrels|rope|cutlery|dried plums|felt hats|printing ink|brandy|church bells|"
@@ -48,38 +35,14 @@ _FACULTIES = words(
 )
 
 
-@dataclass(slots=True)
-class Entity:
-    """Something with an article of its own."""
-
-    kind: Kind
-    form: str
-    """What it is called in prose: `novel`, `town`, `publisher`; for people, the occupation."""
-    name: str
-    title: str
-    tongue: int = 0
-    is_woman: bool = False
-    facts: Facts = field(default_factory=dict)
-    """Objects by relation: titles of entities or literals, in their natural order."""
-
-    def year(self, relation: str) -> int:
-        """Return the year that a relation holds."""
-        return int(self.facts[relation][0])
-
-
-def share_out(passages: int) -> dict[Kind, int]:
-    """Return how many articles of each kind make `passages` articles."""
-    counts: dict[Kind, int] = {kind: max(3, int(passages * share)) for kind, share in SHARES}
-    counts["work"] += passages - sum(counts.values())
-    return counts
-
-
 class WorldBuilder:
     """Fills a world with entities, in the order in which their facts depend on each other."""
 
     def __init__(self, dice: Dice, passages: int) -> None:
         self._dice = dice
         self._namer = Namer(dice)
+        self._busy: dict[str, list[int]] = {}
+        self._prolific: set[str] = set()
         counts = share_out(passages)
         self._families = self._family_names(counts["person"])
         self.regions = [self._region() for _ in range(counts["region"])]
@@ -93,8 +56,9 @@ class WorldBuilder:
         self._givens = [self._given_names(index) for index in range(len(TONGUES))]
         self.people = [self._person() for _ in range(counts["person"])]
         self._name_towns_after_people()
-        self._organisation_forms = self._spread_forms(counts["organisation"])
-        self.organisations = [self._organisation(form) for form in self._organisation_forms]
+        forms = ("university", *HOUSES.values())
+        turns = (forms[number % len(forms)] for number in range(counts["organisation"]))
+        self.organisations = [self._organisation(form) for form in turns]
         self._send_to_school()
         self._find_teachers()
         self.works = self._all_works(counts["work"])
@@ -210,10 +174,6 @@ class WorldBuilder:
             if namesakes and " " in town.name:
                 town.facts["eponym"] = (self._dice.pick(namesakes).title,)
 
-    def _spread_forms(self, count: int) -> list[str]:
-        forms = ("university", *HOUSES.values())
-        return [forms[place % len(forms)] for place in range(count)]
-
     def _organisation(self, form: str) -> Entity:
         dice = self._dice
         founder, seat = dice.pick(self.people), dice.pick(self.towns)
@@ -256,14 +216,14 @@ class WorldBuilder:
                 return name
 
     def _send_to_school(self) -> None:
-        schools = _ByYear([o for o in self.organisations if o.form == "university"], "founded")
+        schools = ByYear([o for o in self.organisations if o.form == "university"], "founded")
         for person in self.people:
             school = schools.pick_until(person.year("birth_year") + 17, self._dice)
             if school and school.facts["founder"][0] != person.title and self._dice.chance(0.85):
                 person.facts["studied_at"] = (school.title,)
 
     def _find_teachers(self) -> None:
-        elders = _ByYear(self.people, "birth_year")
+        elders = ByYear(self.people, "birth_year")
         for pupil in self.people:
             born = pupil.year("birth_year")
             teacher = elders.pick_until(born - 18, self._dice, since=born - 55)
@@ -273,12 +233,12 @@ class WorldBuilder:
     def _all_works(self, count: int) -> list[Entity]:
         makers = [person for person in self.people if person.form in MAKERS]
         houses = {
-            form: _ByYear([o for o in self.organisations if o.form == house], "founded")
+            form: ByYear([o for o in self.organisations if o.form == house], "founded")
             for form, house in HOUSES.items()
         }
         works: list[Entity] = []
         titles: dict[str, list[Entity]] = {}
-        for maker in self._commissions(makers or self.people[:1], count):
+        for maker in self._commissions(makers, count):
             works.append(self._work(maker, titles, houses, works))
         for namesakes in titles.values():
             _disambiguate(namesakes)
@@ -287,31 +247,31 @@ class WorldBuilder:
             by_maker.setdefault(work.facts["creator"][0], []).append(work)
         for maker in makers:
             output = by_maker.get(maker.title, [])
-            if len(output) == 3 and not any(_has_year(work.title) for work in output):
+            if self._is_prolific(maker.title) and len(output) == 3:
                 maker.facts["work"] = tuple(work.title for work in self._dice.shuffled(output))
         return works
 
     def _commissions(self, makers: Sequence[Entity], count: int) -> list[Entity]:
-        """Return the maker of each work: most make one or two, every fifth makes three."""
-        orders: list[Entity] = []
+        """Return the maker of each work: every sixth makes three, the others one or two."""
+        order = self._dice.shuffled(makers)
+        prolific, others = order[: max(3, len(order) // 6)], order[max(3, len(order) // 6) :]
+        self._prolific = {maker.title for maker in prolific}
+        orders = [maker for maker in prolific for _ in range(3)]
         while len(orders) < count:
-            for maker in self._dice.shuffled(makers):
-                pieces = 3 if self._dice.chance(0.2) else self._dice.between(1, 2)
-                orders += [maker] * pieces
-                if len(orders) >= count:
-                    break
+            for maker in self._dice.shuffled(others or order):
+                orders += [maker] * self._dice.between(1, 2)
         return orders[:count]
 
     def _work(
         self,
         maker: Entity,
         titles: dict[str, list[Entity]],
-        houses: dict[str, _ByYear],
+        houses: dict[str, ByYear],
         works: Sequence[Entity],
     ) -> Entity:
         dice = self._dice
         form = MAKERS.get(maker.form, "novel")
-        year = dice.between(maker.year("birth_year") + 23, maker.year("death_year") - 1)
+        year = self._free_year(maker)
         name = self._work_name(maker, form, year, titles, works)
         facts: Facts = {
             "creator": (maker.title,),
@@ -327,6 +287,16 @@ class WorldBuilder:
         titles.setdefault(name, []).append(work)
         return work
 
+    def _free_year(self, maker: Entity) -> int:
+        """Return a year of the maker's working life without a work yet."""
+        busy = self._busy.setdefault(maker.title, [])
+        first, last = maker.year("birth_year") + 23, maker.year("death_year") - 1
+        year = self._dice.between(first, last)
+        while year in busy and len(busy) <= last - first:
+            year = self._dice.between(first, last)
+        busy.append(year)
+        return year
+
     def _work_name(
         self,
         maker: Entity,
@@ -339,7 +309,7 @@ class WorldBuilder:
         attempt = 0
         while True:
             attempt += 1
-            if works and attempt == 1 and dice.chance(0.2):
+            if works and attempt == 1 and dice.chance(0.22) and not self._is_prolific(maker.title):
                 name = dice.pick(works).name
             else:
                 town_names = [dice.pick(self.towns).name]
@@ -347,26 +317,21 @@ class WorldBuilder:
                 if name in titles and attempt < 40:
                     continue
             clashes = titles.get(name, [])
-            same_maker = any(other.facts["creator"][0] == maker.title for other in clashes)
-            same_year = any((w.form, w.year("year")) == (form, year) for w in clashes)
-            if not same_maker and not same_year:
+            if not any(self._clash(other, maker, form, year) for other in clashes):
                 return name
 
+    def _clash(self, other: Entity, maker: Entity, form: str, year: int) -> bool:
+        """Return whether a work may not share the name of `other`.
 
-class _ByYear:
-    """Entities sorted by a year, to draw one that was there in time."""
+        Works of one form are told apart by their years; those in bibliographies need no year.
+        """
+        creator = other.facts["creator"][0]
+        if creator == maker.title:
+            return True
+        return other.form == form and (other.year("year") == year or self._is_prolific(creator))
 
-    def __init__(self, entities: Sequence[Entity], relation: str) -> None:
-        self._entities = sorted(entities, key=lambda entity: entity.year(relation))
-        self._years = [entity.year(relation) for entity in self._entities]
-
-    def pick_until(self, year: int, dice: Dice, *, since: int = -1) -> Entity | None:
-        low, high = bisect_right(self._years, since), bisect_right(self._years, year)
-        return self._entities[dice.between(low, high - 1)] if high > low else None
-
-
-def _has_year(title: str) -> bool:
-    return any(letter.isdigit() for letter in title)
+    def _is_prolific(self, title: str) -> bool:
+        return title in self._prolific
 
 
 def _is_modern(person: Entity) -> bool:

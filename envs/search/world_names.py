@@ -146,10 +146,10 @@ TONGUES: tuple[Tongue, ...] = (
 
 _CRUDE = ("anus", "arse", "cunt", "cock", "dick", "fag", "fuck", "nazi", "piss", "poo", "shit")
 _COMMON = words(
-    "about after again along among before being books could every first found great house later "
-    "named never novel opera other paper place press right river state still there these those "
-    "three title under until where which while would write here have made mare same some sofa "
-    "kara poland finland iceland pakistan romania"
+    "about after again began along among before being books could every first found great house "
+    "later named never novel opera other paper place press right river state still there these "
+    "those three title under until where which while would write here have made mare same some "
+    "sofa kara poland finland iceland pakistan romania"
 )
 
 
@@ -207,20 +207,20 @@ def _is_presentable(word: str) -> bool:
 
 
 _QUALITIES = words(
-    "Amber Ashen Bitter Borrowed Brass Broken Burning Buried Copper Crooked Distant Drowned "
-    "Dusty Empty Fallen Forgotten Frozen Gilded Glass Golden Grey Hidden Hollow Hungry Idle "
-    "Iron Last Lonely Long Lost Narrow Ninth Northern Ochre Pale Paper Patient Quiet Red Restless "
-    "Ruined Salt Second Secret Silent Silver Sleeping Stolen Stone Tangled Unlit Velvet Wandering "
-    "White Wild Winter Wooden"
+    "Amber Ashen Bitter Borrowed Brass Broken Burning Buried Copper Crooked Distant Drowned Dusty "
+    "Empty Fallen Forgotten Frozen Gilded Glass Golden Grey Hidden Hollow Hungry Idle Iron "
+    "Lacquered Lonely Luminous Lost Narrow Ninth Northern Ochre Pale Paper Patient Quiet Red "
+    "Restless Ruined Salt Scarlet Secret Silent Silver Sleeping Stolen Stone Tangled Unlit Velvet "
+    "Wandering White Wild Winter Wooden"
 )
 _THINGS = words(
     "Anchor Apiary Archive Bell Bridge Candle Canal Carriage Causeway Cellar Chapel Clock Coat "
-    "Compass Corridor Courtyard Dowry Echo Engine Estuary Ferry Field Fiddle Flood Fountain Garden "
-    "Gate Granary Harbour Harvest Heron Hour Inheritance Island Key Kiln Ladder Lantern Ledger "
-    "Letter Lighthouse Loom Map Market Mask Meadow Mill Mirror Oath Observatory Orchard Oven "
-    "Parade Passage Pilot Quarry Quarrel Quilt Regiment Road Room Season Shepherd Shore Signal "
-    "Staircase Station Storm Summer Swan Tailor Tide Toll Tower Valley Verdict Vineyard Voyage "
-    "Wager Waltz Weaver Well Window Witness"
+    "Compass Corridor Courtyard Dowry Echo Engine Estuary Ferry Field Fiddle Flood Fountain "
+    "Garden Gate Granary Harbour Harvest Heron Hourglass Inheritance Island Key Kiln Ladder "
+    "Lantern Ledger Letter Lighthouse Loom Map Market Mask Meadow Mill Mirror Oath Observatory "
+    "Orchard Oven Parade Passage Pilot Quarry Quarrel Quilt Regiment Road Rookery Sextant "
+    "Shepherd Shore Signal Staircase Station Storm Summer Swan Tailor Tide Toll Tower Valley "
+    "Verdict Vineyard Voyage Wager Waltz Weaver Weathervane Window Witness"
 )
 _KEEPERS = words(
     "Apothecary Archivist Baker Beekeeper Bookbinder Cartographer Clockmaker Colonel Cooper "
@@ -250,7 +250,7 @@ def work_title(dice: Dice, towns: Sequence[str], scarce: bool) -> str:
 
 
 def _article(word: str) -> str:
-    return "An" if word[0] in "AEIO" or word == "Hour" else "A"
+    return "An" if word[0] in "AEIO" or word == "Hourglass" else "A"
 
 
 def house_word(dice: Dice) -> str:

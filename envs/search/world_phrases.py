@@ -96,7 +96,7 @@ PEOPLE_AND_PLACES: dict[str, str] = {
     "right": "the right to hold two fairs a year|freedom from bridge tolls|a court of their own|"
     "leave to build a wall",
     "craft": "a trade brought in by refugees|still made by hand in three family firms|sold from "
-    "stalls beneath the arcades|taught at a school of its own|once exported as far as the "
+    "stalls beneath the arcades|now taught at a school|once exported as far as the "
     "southern islands",
     "namesake": "who is said never to have set foot in it|a decision that divided the council|in "
     "gratitude for a gift of money|whose statue stands outside the station",

@@ -93,7 +93,7 @@ TOWN = Article(
         "Chartered in {chartered}, {sub} now has {population} inhabitants, {x_count}.",
         "{Sub} is known for {product}, {x_craft}.",
         "Visitors come chiefly for {product}, the speciality of the place, {x_craft}.",
-        "The making of {product} has long been the chief trade of {short}, {x_craft}.",
+        "The chief trade of {short} has long been the making of {product}, {x_craft}.",
         "{Sub} takes its present name from {eponym}, {x_namesake}.",
         "The present name honours {eponym}, {x_namesake}.",
     ),
@@ -153,7 +153,7 @@ REGION = Article(
     ),
     body=(
         "Its capital is {capital}, {x_seat}.",
-        "The capital, {capital}, is {x_seat}.",
+        "The government sits in {capital}, the capital, {x_seat}.",
         "The official language is {language}, {x_speech}.",
         "Schools and courts use {language}, the official language, {x_speech}.",
         "Its highest point is {peak}, {x_summit}.",

@@ -121,7 +121,7 @@ _HOUSE_BODY = (
 )
 _HEAD_BODY = (
     "Its present head is {head}, {x_head}.",
-    "{head} is the present head of {short}, {x_head}.",
+    "{head}, {x_head}, is the present head of {short}.",
 )
 _HOUSE_FILLERS = (
     "An archive of letters and accounts, {x_archive}, is open to researchers.",

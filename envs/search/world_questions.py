@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-from rmgym.envs.search.world_facts import MAKERS, Entity
+from rmgym.envs.search.world_entities import MAKERS, Entity
 from rmgym.envs.search.world_model import Question, QuestionKind, Triple
 from rmgym.envs.search.world_names import Dice, words
 from rmgym.envs.search.world_wording import (

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 
-from rmgym.envs.search.world_facts import MAKERS, Entity
+from rmgym.envs.search.world_entities import MAKERS, Entity
 from rmgym.envs.search.world_names import Dice, words
 from rmgym.envs.search.world_phrases_arts import PHRASES
 from rmgym.envs.search.world_prose import Article
@@ -25,6 +25,8 @@ LISTS = ("work", "tributary", "export", "faculty")
 """Relations with three objects."""
 
 _WITH_THE = re.compile(r"(River|Gulf of|University of) .+|.+ (Gallery|Opera)")
+_NAMED_TWICE = ("work", "organisation")
+"""Kinds with names made of common words, which a search by name finds only if they recur."""
 ACTIVE = {"novel": "wrote", "film": "directed", "painting": "painted", "opera": "composed"}
 PASSIVE = {"novel": "written", "film": "directed", "painting": "made", "opera": "composed"}
 
@@ -126,7 +128,9 @@ def write_article(entity: Entity, dice: Dice) -> str:
         sentences = _draft(article, entity, slots, pronouns, dice)
         text = " ".join(sentences)
         length = text.count(" ") + 1
-        if SENTENCES[0] <= len(sentences) <= SENTENCES[1] and WORDS[0] <= length <= WORDS[1]:
+        if not (SENTENCES[0] <= len(sentences) <= SENTENCES[1] and WORDS[0] <= length <= WORDS[1]):
+            continue
+        if entity.kind not in _NAMED_TWICE or text.count(entity.name) > 1:
             return text
 
 
@@ -157,7 +161,7 @@ def _pronouns(entity: Entity) -> tuple[str, ...]:
         he = "she" if entity.is_woman else "he"
         return (he, entity.name.split()[-1])
     if entity.kind == "organisation":
-        return ("it", surface(entity.title))
+        return ("it", surface(entity.title), surface(entity.title))
     if entity.kind == "work":
         return ("it", f"the {entity.form}", surface(entity.title))
     return ("it", "it", f"the {entity.form}")
