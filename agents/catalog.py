@@ -42,11 +42,12 @@ def gold_policy_name(env_id: str) -> str | None:
     return _GOLD.get(env_id)
 
 
-def make_policy(env_id: str, name: str, env: Any) -> Policy:
-    """Return the policy `name` for an environment.
+def make_policy(env_id: str, name: str, env: Any, **options: Any) -> Policy:
+    """Return the policy `name` for an environment; `options` go to its factory.
 
     Raises:
         KeyError: If the environment has no such policy; names the nearest.
+        TypeError: If the policy does not take an option.
     """
     registry = _BY_ENVIRONMENT.get(env_id, Registry(f"policy of {env_id}", {}))
-    return cast(Policy, registry.get(name)(env))
+    return cast(Policy, registry.get(name)(env, **options))

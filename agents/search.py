@@ -187,6 +187,9 @@ class ChainOracle(SearchPolicy):
 class NoisyChain(SearchPolicy):
     """The oracle's chain with mistakes: a wasted search or a wrong answer now and then.
 
+    It gives the reference answer only once every word of it stands in a passage that it was shown;
+    before that it searches what the chain still lacks, and guesses when there is nothing left.
+
     Args:
         plan_of: From a question to what an oracle knows of it.
         titles: Where wrong answers and wasted searches are drawn from.
@@ -221,7 +224,9 @@ class NoisyChain(SearchPolicy):
         slip = rng.random() < self.noise
         if missing:
             return self.search(self._wrong(rng) if slip else missing[0])
-        return self.answer(self._wrong(rng) if slip else plan.references[0])
+        shown = " ".join(p.text for found in shown_passages(context) for p in found)
+        known = all(word in shown for word in plan.references[0].split())
+        return self.answer(plan.references[0] if known and not slip else self._wrong(rng))
 
     def _wrong(self, rng: np.random.Generator) -> str:
         return self.titles[int(rng.integers(len(self.titles)))]
@@ -274,10 +279,14 @@ def aware_oracle(env: Any) -> ChainOracle:
     )
 
 
-def noisy_chain(env: Any) -> NoisyChain:
+def noisy_chain(env: Any, noise: float = 0.3, seed: int = 0) -> NoisyChain:
     """Make `NoisyChain` from the environment's tasks and titles."""
     return NoisyChain(
-        env.unwrapped.gold_task, _titles(env), action_format=env.unwrapped.action_format
+        env.unwrapped.gold_task,
+        _titles(env),
+        noise=noise,
+        seed=seed,
+        action_format=env.unwrapped.action_format,
     )
 
 
