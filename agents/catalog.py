@@ -21,7 +21,6 @@ _SEARCH = {
 } | {"entity_chain": "rmgym.agents.entity_chain:entity_chain"}
 
 _BY_ENVIRONMENT = {"rmgym/Search-v0": Registry("policy of rmgym/Search-v0", _SEARCH)}
-_GOLD = {"rmgym/Search-v0": "chain_oracle"}
 _ON_DEMAND = frozenset(("entity_chain",))
 """Policies for real text, left out of the demo on invented worlds."""
 
@@ -35,11 +34,6 @@ def policy_names(env_id: str) -> list[str]:
 def demo_policy_names(env_id: str) -> list[str]:
     """Return the scripted policies that play an environment on its embedded defaults."""
     return [name for name in policy_names(env_id) if name not in _ON_DEMAND]
-
-
-def gold_policy_name(env_id: str) -> str | None:
-    """Return the policy that solves an environment, if there is one."""
-    return _GOLD.get(env_id)
 
 
 def make_policy(env_id: str, name: str, env: Any, **options: Any) -> Policy:

@@ -98,7 +98,7 @@ _KINDS = (
 _WORDS = "|".join(sorted((re.escape(word) for word in RELATION_WORDS), key=len, reverse=True))
 _OF = re.compile(rf"^(?:the |an? )?(?P<word>{_WORDS})s?(?: of)? (?P<rest>.+)$", re.IGNORECASE)
 _POSSESSIVE = re.compile(
-    rf"^(?P<rest>.+?)(?:['’]s|['’]|(?<=s)) (?P<word>{_WORDS})$", re.IGNORECASE
+    rf"^(?P<rest>.+?)(?:['\u2019]s|['\u2019]|(?<=s)) (?P<word>{_WORDS})$", re.IGNORECASE
 )
 _KIND = re.compile(rf"^(?:the |an? )?(?P<kind>{_KINDS}):? (?P<rest>.+)$", re.IGNORECASE)
 
@@ -110,6 +110,7 @@ _ATTRIBUTES: tuple[tuple[str, str], ...] = (
     (r"(?:why|how) did (?P<rest>.+) die", "death_cause"),
     (r"where (?:was|is) (?P<rest>.+) (?:buried|interred)", "burial_place"),
     (r"where (?:was|is) (?P<rest>.+) (?:detained|imprisoned)", "prison"),
+    (r"where did (?P<rest>.+) go to prison", "prison"),
     (r"where (?:was|is) (?P<rest>.+) educated", "education"),
     (r"where (?:did|does|has) (?P<rest>.+?) (?:study|graduate|graduated)(?: from| at)?", "education"),
     (r"where (?:did|does) (?P<rest>.+?) work(?: at| for)?", "employer"),
@@ -119,13 +120,14 @@ _ATTRIBUTES: tuple[tuple[str, str], ...] = (
     (r"(?:what|which)(?: is| was)?(?: the)? awards?(?: that| which)?(?: did| has)? (?P<rest>.+) "
      r"(?:won|win|received?|earned|earn|got|get)", "award"),
     (r"who did (?P<rest>.+) marry", "spouse"),
+    (r"who (?:is|was) (?P<rest>.+) married to", "spouse"),
     (r"who (?:founded|established) (?P<rest>.+)", "founder"),
     (r"who (?:directed) (?P<rest>.+)", "director"),
     (r"who (?:wrote) (?P<rest>.+)", "writer"),
     (r"who (?:composed) (?P<rest>.+)", "composer"),
     (r"who (?:performed|sang|sings) (?P<rest>.+)", "performer"),
     (r"when was (?P<rest>.+) (?:founded|established|released|published)", "start_date"),
-)  # fmt: skip
+)
 _ASKED = tuple((re.compile(f"{text}$", re.IGNORECASE), relation) for text, relation in _ATTRIBUTES)
 _PLAIN = re.compile(
     r"^(?:who|what|where|when|which)(?:'s| is| was| are| were)? (?P<rest>.+)$", re.IGNORECASE
@@ -136,7 +138,9 @@ _DIRECTORS = re.compile(r"\bdirectors?\b", re.IGNORECASE)
 _CHOICE = (
     re.compile(r"^(?P<head>[^,]+?), (?P<pair>.+ or .+)$"),
     re.compile(r"^(?P<head>.+?) out of (?P<pair>.+ (?:and|or) .+)$"),
-    re.compile(r"^(?:was|is|did) (?P<pair>.+ or .+) (?P<head>born \w+|die \w+|older|younger)$", re.I),
+    re.compile(
+        r"^(?:was|is|did) (?P<pair>.+ or .+) (?P<head>born \w+|die \w+|older|younger)$", re.I
+    ),
 )
 _LATE = re.compile(r"\b(?:later|last|younger|youngest|recently|newer|latest|second)\b")
 _SAME_TAIL = re.compile(
@@ -148,7 +152,7 @@ _SAME_HEAD = re.compile(
     r"^(?:are|is|were|was|do|does|did|have|has)\b[ ,]*"
     r"(?:(?:both|the|of|directors?|performers?|composers?|movies?|films?|songs?|albums?|bands?|"
     r"villages?|towns?|cit(?:y|ies)|lakes?|rivers?|mountains?|schools?|universit(?:y|ies)|"
-    r"businesses|companies|magazines?|airports?|stations?|buildings|places|two)\b[,:]? *)+",
+    r"businesses|companies|magazines?|airports?|stations?|buildings|places|two)\b[,:]? *)*",
 )
 
 
@@ -158,7 +162,7 @@ def parse_question(question: str) -> ChainQuestion:
     >>> parse_question("Who is the mother of the director of film Salt Road?").branches[0]
     Branch(entity='Salt Road', relations=('director', 'mother'), kind='film')
     """
-    text = " ".join(question.split()).rstrip("?. ").strip()
+    text = " ".join(question.split()).removesuffix("?").strip()
     choice = _parse_choice(text)
     if choice is not None:
         return choice
@@ -246,5 +250,5 @@ def _parse_same(text: str) -> ChainQuestion:
     body = re.sub(r" (?:films|movies|have|both|same nationality as)$", "", body.strip(" ,"))
     left, right = _split_pair(body, (" and ", " have the same nationality as ", " as "))
     sides = [re.sub(r"^(?:the )?(?:director of )?(?:the )?(?:film |movie )", "", side)
-             for side in (left, right)]  # fmt: skip
+             for side in (left, right)]
     return ChainQuestion("same", tuple(Branch(side, relations, kind) for side in sides))

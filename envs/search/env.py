@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -84,7 +87,8 @@ class SearchEnv(ChatEnv[SearchEpisode]):
 
     Others by name: `f1`, `subem`, `igpo_f1`, `gisa`, `format_em`, `information_gain`, or any
     `RewardTerm`. Metrics: `searches`, `gold_recall` (share of the gold passages shown so far,
-    where they are known), and at the end `em`, `f1`, `subem`, `aware_tp`, `aware_fp`, `aware_fn`.
+    where they are known), and at
+    the end `success` (exact match), `em`, `f1`, `subem`, `aware_tp`, `aware_fp`, `aware_fn`.
 
     ## Starting State
     A question drawn uniformly with the environment's random stream, or the one that
@@ -272,6 +276,7 @@ class SearchEnv(ChatEnv[SearchEpisode]):
         references, searched = self.task.references, self.episode.searches > 0
         right = any(exact_match(answer, reference) for reference in references)
         scores = {
+            "success": float(right),
             "em": float(right),
             "f1": max(token_f1(answer, reference) for reference in references),
             "subem": float(any(sub_exact_match(answer, reference) for reference in references)),
@@ -365,7 +370,9 @@ def make_retriever(which: Retriever | str, passages: Sequence[Passage]) -> Retri
         return retrieval.Bm25Retriever(passages)
     if which == "dense":
         return retrieval.DenseRetriever(passages)
-    return retrieval.LuceneRetriever.build(passages)
+    folder = tempfile.mkdtemp(prefix="rmgym-lucene-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return retrieval.LuceneRetriever.build(passages, folder)
 
 
 __all__ = ["DEFAULT_REWARDS", "SearchEnv", "SearchEpisode", "make_retriever", "make_shared_world"]

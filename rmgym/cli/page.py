@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from rmgym.errors import MissingExtraError
-from rmgym.rollout.summary import Summary, summarise_by_policy
+from rmgym.rollout.summary import Summary, policy_of, success_of, summarise_by_policy
 from rmgym.trajectory import Trajectory, Turn
 
 CURVE_WIDTH = 520
@@ -36,6 +37,14 @@ class Curve:
     """x, y in pixels, and the value."""
     low: float
     high: float
+
+    @property
+    def peak(self) -> int | None:
+        """The turn after which the belief rose most, from 1; None if it never rose."""
+        values = [value for *_, value in self.points]
+        rises = [after - before for before, after in pairwise(values)]
+        largest = max(rises, default=0.0)
+        return rises.index(largest) + 1 if largest > 0 else None
 
     @property
     def path(self) -> str:
@@ -67,15 +76,24 @@ def render_page(trajectories: Sequence[Trajectory], *, title: str = "rmgym traje
     jinja = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = jinja.get_template("page.html.jinja")
     summaries = summarise_by_policy(trajectories)
+    order = {(row.env_id, row.policy): rank for rank, row in enumerate(summaries)}
+    trajectories = sorted(trajectories, key=lambda t: order[t.env_id, policy_of(t)])
+    best = max(range(len(trajectories)), key=lambda i: _interest(trajectories[i]), default=0)
     html: str = template.render(
         title=title,
         summaries=summaries,
         term_names=_term_names(summaries),
         episodes=[_episode(trajectory) for trajectory in trajectories],
+        opened=best,
         curve_width=CURVE_WIDTH,
         curve_height=CURVE_HEIGHT,
     )
     return html
+
+
+def _interest(trajectory: Trajectory) -> tuple[float, int]:
+    """Return what decides which episode is open at first: success, then the number of turns."""
+    return (success_of(trajectory) or 0.0, len(trajectory.turns))
 
 
 def _term_names(summaries: Sequence[Summary]) -> list[str]:
@@ -86,16 +104,18 @@ def _episode(trajectory: Trajectory) -> dict[str, Any]:
     scale = max(
         (abs(v) for turn in trajectory.turns for v in turn.reward_terms.values()), default=1.0
     )
+    curves = belief_curves(trajectory)
     return {
         "env_id": trajectory.env_id,
-        "policy": trajectory.metadata.get("policy", trajectory.agent),
+        "policy": policy_of(trajectory),
         "seed": trajectory.seed,
         "task_id": trajectory.task_id,
         "episode_return": trajectory.episode_return,
         "terms": trajectory.term_sums,
         "stop_reason": trajectory.stop_reason or "running",
         "metrics": trajectory.metrics,
-        "curves": belief_curves(trajectory),
+        "curves": curves,
+        "peaks": {curve.peak: curve.name for curve in curves if curve.peak},
         "turns": [
             {
                 "observation": turn.observation,
@@ -114,9 +134,8 @@ def term_bars(turn: Turn, scale: float) -> list[Bar]:
     bars = []
     for name, value in turn.reward_terms.items():
         width = min(50.0, 50.0 * abs(value) / scale)
-        bars.append(
-            Bar(name=name, value=value, left=50.0 - width if value < 0 else 50.0, width=width)
-        )
+        left = 50.0 - width if value < 0 else 50.0
+        bars.append(Bar(name=name, value=value, left=left, width=width))
     return bars
 
 
