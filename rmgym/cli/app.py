@@ -39,7 +39,7 @@ Seed = Annotated[int, typer.Option(help="seed of the first episode")]
 Episodes = Annotated[int, typer.Option("--episodes", "-n", min=1, help="how many episodes")]
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _version(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, help="print the version")
