@@ -33,7 +33,7 @@ def value(env: Any, replays: int) -> float:
     return total / replays
 
 
-def ranks(values: list[float]) -> np.ndarray[Any, Any]:
+def ranks(values: list[float]) -> Any:
     """Return the mean rank of each value."""
     array = np.asarray(values)
     below = (array[:, None] > array[None, :]).sum(axis=1)

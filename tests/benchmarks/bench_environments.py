@@ -60,12 +60,12 @@ def vector_steps(env: Any, action: str, steps: int = 50) -> int:
     actions = [action] * env.num_envs
     for _ in range(steps):
         env.step(actions)
-    return steps * env.num_envs
+    return steps * int(env.num_envs)
 
 
 def trivial_rows(seconds: float) -> list[Row]:
     """Measure a trivial conversation beside a bare environment."""
-    gym.register("bench/BareText-v0", entry_point=BareText)
+    gym.register("bench/BareText-v0", entry_point=lambda **_: BareText())
     bare = gym.make("bench/BareText-v0")
     chat = gym.make("rmgym-testing/Echo-v0")
     bare_rate = rate(lambda: episode(bare, SAY), seconds=seconds)
