@@ -18,7 +18,10 @@ from measure import rate
 
 
 class Echo(Env):
-    """Ten turns without content."""
+    """Turns without content."""
+
+    def __init__(self, **settings):
+        self.turn = 0
 
     def reset(self, seed=None):
         self.turn = 0
