@@ -112,13 +112,18 @@ _ATTRIBUTES: tuple[tuple[str, str], ...] = (
     (r"where (?:was|is) (?P<rest>.+) (?:detained|imprisoned)", "prison"),
     (r"where did (?P<rest>.+) go to prison", "prison"),
     (r"where (?:was|is) (?P<rest>.+) educated", "education"),
-    (r"where (?:did|does|has) (?P<rest>.+?) (?:study|graduate|graduated)(?: from| at)?", "education"),
+    (r"where (?:did|does) (?P<rest>.+?) (?:study|graduate)(?: from| at)?", "education"),
     (r"where (?:did|does) (?P<rest>.+?) work(?: at| for)?", "employer"),
     (r"(?:what|which) (?:nationality|citizenship) (?:is|was|does) (?P<rest>.+)", "nationality"),
-    (r"(?:what|which) country (?:is |was )?(?P<rest>.+?) (?:is |was )?(?:from|a citizen of)",
-     "nationality"),
-    (r"(?:what|which)(?: is| was)?(?: the)? awards?(?: that| which)?(?: did| has)? (?P<rest>.+) "
-     r"(?:won|win|received?|earned|earn|got|get)", "award"),
+    (
+        r"(?:what|which) country (?:is |was )?(?P<rest>.+?) (?:is |was )?(?:from|a citizen of)",
+        "nationality",
+    ),
+    (
+        r"(?:what|which)(?: is| was)?(?: the)? awards?(?: that| which)?(?: did| has)? (?P<rest>.+) "
+        r"(?:won|win|received?|earned|earn|got|get)",
+        "award",
+    ),
     (r"who did (?P<rest>.+) marry", "spouse"),
     (r"who (?:is|was) (?P<rest>.+) married to", "spouse"),
     (r"who (?:founded|established) (?P<rest>.+)", "founder"),
@@ -134,13 +139,14 @@ _PLAIN = re.compile(
 )
 
 _SAME = re.compile(r"^(?:are|is|were|was|do|does|did|have|has)\b", re.IGNORECASE)
-_DIRECTORS = re.compile(r"\bdirectors?\b", re.IGNORECASE)
+_MAKERS = re.compile(r"\b(director|producer|composer|performer|writer|author)s?\b", re.IGNORECASE)
 _CHOICE = (
+    re.compile(
+        r"^(?:was|is|did) (?P<pair>.+ or .+) (?P<head>born \w+|die \w+|older|younger)$",
+        re.IGNORECASE,
+    ),
     re.compile(r"^(?P<head>[^,]+?), (?P<pair>.+ or .+)$"),
     re.compile(r"^(?P<head>.+?) out of (?P<pair>.+ (?:and|or) .+)$"),
-    re.compile(
-        r"^(?:was|is|did) (?P<pair>.+ or .+) (?P<head>born \w+|die \w+|older|younger)$", re.I
-    ),
 )
 _LATE = re.compile(r"\b(?:later|last|younger|youngest|recently|newer|latest|second)\b")
 _SAME_TAIL = re.compile(
@@ -216,13 +222,18 @@ def _criterion(head: str) -> tuple[Goal, tuple[str, ...]]:
     goal: Goal = "latest" if _LATE.search(head) else "earliest"
     if re.search(r"\b(?:lived|live) (?:longer|longest)\b", head):
         return "longest", ("life",)
-    about = ("director",) if _DIRECTORS.search(head) else ()
+    about = _maker_named(head)
     is_person = bool(about) or head.startswith("who") or "born" in head
     if re.search(r"\b(?:died?|death)\b", head):
         return goal, (*about, "death_date")
     if is_person or re.search(r"\b(?:born|older|younger)\b", head):
         return goal, (*about, "birth_date")
     return goal, ("start_date",)
+
+
+def _maker_named(text: str) -> tuple[str, ...]:
+    match = _MAKERS.search(text)
+    return RELATION_WORDS[match[1].casefold()] if match else ()
 
 
 def _split_pair(text: str, joints: tuple[str, ...]) -> tuple[str, str]:
@@ -239,8 +250,8 @@ def _split_pair(text: str, joints: tuple[str, ...]) -> tuple[str, str]:
 def _parse_same(text: str) -> ChainQuestion:
     lowered = text.casefold()
     relations: tuple[str, ...] = ("country",)
-    if _DIRECTORS.search(text):
-        relations = ("director", "nationality")
+    if _MAKERS.search(lowered):
+        relations = (*_maker_named(lowered), "nationality")
     elif re.search(r"\bborn\b|place of birth", lowered):
         relations = ("birth_place",)
     elif "nationality" in lowered or "citizenship" in lowered:
@@ -249,6 +260,12 @@ def _parse_same(text: str) -> ChainQuestion:
     body = _SAME_TAIL.sub("", _SAME_HEAD.sub("", text[:1].lower() + text[1:]))
     body = re.sub(r" (?:films|movies|have|both|same nationality as)$", "", body.strip(" ,"))
     left, right = _split_pair(body, (" and ", " have the same nationality as ", " as "))
-    sides = [re.sub(r"^(?:the )?(?:director of )?(?:the )?(?:film |movie )", "", side)
-             for side in (left, right)]
+    sides = [
+        re.sub(
+            r"^(?:the )?(?:(?:director|performer|composer|producer) of )?(?:the )?(?:film |movie )",
+            "",
+            side,
+        )
+        for side in (left, right)
+    ]
     return ChainQuestion("same", tuple(Branch(side, relations, kind) for side in sides))

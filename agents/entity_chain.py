@@ -12,10 +12,13 @@ from rmgym.agents.wiki_family import FAMILY, read_inverse
 from rmgym.agents.wiki_life import home_countries
 from rmgym.agents.wiki_reader import read_relation, read_when
 from rmgym.agents.wiki_text import Dated, fold, tidy
+from rmgym.trajectory import Context
 
 _ROLE_HINTS = {"director": "film director", "composer": "composer", "performer": "singer"}
 _PEOPLE = frozenset((*FAMILY, "director", "composer", "performer", "writer", "producer", "founder"))
 _GOOD_FIT = 1.0
+_SURE_FIT = 1.6
+"""Of a title that makes a search for the name unnecessary."""
 
 
 class Node(NamedTuple):
@@ -36,10 +39,13 @@ def title_fit(name: str, title: str, text: str = "") -> float:
     >>> title_fit("Mira Tol", "Mira Tol (painter)"), title_fit("Mira Tol", "Bo Reed")
     (2.5, 0.0)
     """
-    wanted, offered = fold(name), fold(title)
-    if wanted == offered:
+    if name.casefold() == title.casefold():
         return 3.0
     short_wanted, short_offered = _bare(name), _bare(title)
+    if not short_wanted or not short_offered:
+        return 0.0
+    if fold(name) == fold(title):
+        return 3.0
     if short_wanted == short_offered:
         clash = "(" in name and "(" in title
         return 1.9 if clash else 2.5
@@ -90,19 +96,19 @@ class Notebook:
             found = yield query
             self.seen.extend(passage for passage in found if passage not in self.seen)
 
-    def best(self, name: str, kind: str) -> SeenPassage | None:
-        """Return the seen passage whose title fits a name best, if one fits."""
+    def best(self, name: str, kind: str, least: float = _GOOD_FIT) -> SeenPassage | None:
+        """Return the seen passage whose title fits a name best, if one fits at least so well."""
         fits = [
             (title_fit(name, passage.title, passage.text) + _kind_bonus(kind, passage), -order)
             for order, passage in enumerate(self.seen)
         ]
-        if not fits or max(fits)[0] < _GOOD_FIT:
+        if not fits or max(fits)[0] < least:
             return None
         return self.seen[-max(fits)[1]]
 
     def find(self, name: str, kind: str, spare: bool) -> Generator[str, list[SeenPassage], None]:
         """Search for a name until a passage fits; a second search only when it can be spared."""
-        if self.best(name, kind) is None:
+        if self.best(name, kind, _SURE_FIT) is None:
             hint = f" {kind}" if kind and kind not in fold(name).split() else ""
             yield from self.search(name + hint)
         if spare and self.best(name, kind) is None:
@@ -123,20 +129,19 @@ def chase(branch: Branch, notes: Notebook, reserved: int = 0) -> Steps:
         reserved: Searches to leave for another branch.
     """
     name, kind = branch.entity, branch.kind
-    for step, relation in enumerate(branch.relations or ("",)):
-        ahead = max(len(branch.relations) - step - 1, 0)
-        yield from notes.find(name, kind, spare=notes.left > ahead + reserved + 1)
-        passage = notes.best(name, kind)
-        if step + 1 >= len(branch.relations):
-            return Node(name, passage, passage is not None)
-        value = _read(relation, name, passage, notes)
-        if value is None and notes.left > ahead + reserved:
+    for step, relation in enumerate(branch.relations[:-1]):
+        needed = len(branch.relations) - step - 1 + reserved
+        yield from notes.find(name, kind, spare=notes.left > needed + 1)
+        value = _read(relation, name, notes.best(name, kind), notes)
+        if value is None and notes.left > needed:
             yield from notes.search(f"{name} {relation}")
             value = _read(relation, name, notes.best(name, kind), notes)
         if value is None:
-            return Node(name, passage, False)
+            return Node(name, notes.best(name, kind), False)
         name, kind = value, _ROLE_HINTS.get(relation, "")
-    raise AssertionError("the loop returns at its last step")
+    yield from notes.find(name, kind, spare=notes.left > reserved + 1)
+    passage = notes.best(name, kind)
+    return Node(name, passage, passage is not None)
 
 
 def _read(relation: str, name: str, passage: SeenPassage | None, notes: Notebook) -> str | None:
@@ -185,16 +190,18 @@ def _value_steps(branch: Branch, notes: Notebook) -> Generator[str, list[SeenPas
 
 
 def _guess(relation: str, node: Node, notes: Notebook) -> str:
-    """Return the value that any seen passage states, best first, or else the last entity found."""
+    """Return a related place, or what a passage that mentions the entity says, or the entity."""
     if node.passage is not None and relation.endswith("_place"):
         countries = sorted(home_countries(node.passage.text))
         found = read_relation("birth_place", node.passage.text)
         if found or countries:
             return found or countries[0]
-    if node.passage is None and notes.seen:
-        found = read_relation(relation, notes.seen[-1].text)
-        if found:
-            return found
+    if node.passage is None:
+        for passage in notes.seen:
+            mentions = fold(_bare_words(node.name)) in fold(passage.text)
+            found = read_relation(relation, passage.text) if mentions else None
+            if found and fold(found) != fold(node.name):
+                return found
     return _bare_words(node.name)
 
 
@@ -277,7 +284,7 @@ class EntityChain(SearchPolicy):
         super().__init__(action_format)
         self.max_searches = max_searches
 
-    def say(self, context: Any) -> str:
+    def say(self, context: Context) -> str:
         """Return the turn."""
         steps = answer_steps(parse_question(question_of(context)), self.max_searches)
         try:

@@ -18,7 +18,10 @@ from rmgym.trajectory import Context
 Reader = Callable[[str, str], str | None]
 """From a question and a passage to an answer, or None."""
 
-_PASSAGE = re.compile(r"^(?:<information>)?Doc (\d+)\(Title: (.*?)\) (.*)$", re.MULTILINE)
+_PASSAGE = re.compile(
+    r"^(?:<information>)?Doc (\d+)\(Title: (.*?)\) (.*?)(?=\nDoc \d+\(Title: |</information>|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
 _UNKNOWN = "unknown"
 
 
@@ -67,13 +70,9 @@ def shown_passages(context: Context) -> list[list[SeenPassage]]:
         answers.append(context.observation)
     texts = ["\n".join(message["content"] for message in answer) for answer in answers]
     return [
-        [SeenPassage(title, _clean(text)) for _, title, text in _PASSAGE.findall(answer)]
+        [SeenPassage(title, text.strip()) for _, title, text in _PASSAGE.findall(answer)]
         for answer in texts
     ]
-
-
-def _clean(text: str) -> str:
-    return text.removesuffix("</information>").strip()
 
 
 class SearchPolicy(TextPolicy):

@@ -10,7 +10,8 @@ Angolan: Angola; Argentine, Argentinian: Argentina; Armenian: Armenia; Australia
 Austrian: Austria; Azerbaijani: Azerbaijan; Bangladeshi: Bangladesh; Belarusian: Belarus;
 Belgian, Flemish: Belgium; Bolivian: Bolivia; Bosnian: Bosnia and Herzegovina; Brazilian: Brazil;
 British, English, Scottish, Welsh: United Kingdom; Bulgarian: Bulgaria; Burmese: Myanmar;
-Byzantine: Byzantine Empire; Cambodian: Cambodia; Cameroonian: Cameroon; Canadian, Québécois: Canada;
+Byzantine: Byzantine Empire; Cambodian: Cambodia; Cameroonian: Cameroon;
+Canadian, Québécois: Canada;
 Chilean: Chile; Chinese: China; Colombian: Colombia; Congolese: Democratic Republic of the Congo;
 Croatian: Croatia; Cuban: Cuba; Cypriot: Cyprus; Czech: Czech Republic;
 Czechoslovak, Czechoslovakian: Czechoslovakia; Danish: Denmark; Dominican: Dominican Republic;
@@ -53,7 +54,8 @@ Vermont, Virginia, Washington, West Virginia, Wisconsin, Wyoming, Hollywood;
 Canada: Ontario, Quebec, British Columbia, Alberta, Manitoba, Saskatchewan, Nova Scotia,
 New Brunswick, Newfoundland;
 Australia: New South Wales, Queensland, Tasmania, South Australia, Western Australia;
-Myanmar: Burma; Thailand: Siam; Vietnam: Annam; Russia: St. Petersburg; Iran: Persia; Netherlands: Holland; Antarctica: Antarctica; Greenland: Greenland;
+Myanmar: Burma; Thailand: Siam; Vietnam: Annam; Russia: St. Petersburg; Iran: Persia;
+Netherlands: Holland; Antarctica: Antarctica; Greenland: Greenland;
 India: Kerala, Tamil Nadu, Maharashtra, Karnataka, Punjab, Uttar Pradesh, Bollywood;
 Ireland: Republic of Ireland; China: People's Republic of China; Germany: West Germany;
 Czech Republic: Bohemia, Moravia

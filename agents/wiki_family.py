@@ -9,12 +9,13 @@ from rmgym.agents.wiki_text import NAME, clean_name, names_in, sentences, withou
 
 FAMILY = ("father", "mother", "spouse", "child", "sibling")
 _OTHERS = re.compile(
-    r"\b(?:married|marry|wife|husband|widow|mother|father|his|her|whose|succeeded|against|who|where|"
-    r"after|cousin|nephew|niece|grand\w+|uncle|aunt)\b(?!.*(?:, the|,? and)(?: \w+){0,2} $)"
+    r"\b(?:married|marry|wife|husband|widow|mother|father|his|her|whose|succeeded|"
+    r"against|who|where|after|cousin|nephew|niece|grand\w+|uncle|aunt)\b"
+    r"(?!.*(?:, the|,? and)(?: \w+){0,2} $)"
 )
 _CHILD_OF = re.compile(
-    r"(?<![\w-])(?:son|daughter|child|children|offspring|heir|issue|twins?)\b(?: and \w+)?(?: \w+)? of "
-    r"(?!(?:the|a|an) (?:house|family|clan))"
+    r"(?<![\w-])(?:son|daughter|child|children|offspring|heir|issue|twins?)\b(?: and \w+)?"
+    r"(?: \w+)? of (?!(?:the|a|an) (?:house|family|clan))"
 )
 _BORN_TO = re.compile(
     r"\b[Bb]orn\b[^.;]{0,90}? (?:to|of) (?=(?:the |King |Queen |[a-z]+ ){0,6}[^\Wa-z\d])"
@@ -32,8 +33,8 @@ _ATTRIBUTIVE = re.compile(
     r"during|when|but|until|born|a|an|had|they)\b)[a-z][a-z-]+ (?:[a-z-]+ )?[^\W\da-z]"
 )
 _END = re.compile(
-    r"\b(?:who|which|whom|was|were|is|daughter|son|sister|brother|widow|granddaughter|grandson|born|"
-    r"succeeded|married|niece|but|grew|became|has|had|whose|died)\b|;"
+    r"\b(?:who|which|whom|was|were|is|daughter|son|sister|brother|widow|granddaughter|grandson|"
+    r"born|succeeded|married|niece|but|grew|became|has|had|whose|died)\b|;"
 )
 
 
@@ -67,7 +68,8 @@ def read_inverse(relation: str, subject: str, prose: str) -> bool:
 
 def _parent(relation: str, pieces: list[str]) -> str | None:
     stated = re.compile(
-        rf"\b(?:[Hh]is|[Hh]er|[Tt]heir|['\u2019]s) (?:\w+ )?{relation}\b(?: (?:was|is|being|named|were))?,?"
+        rf"\b(?:[Hh]is|[Hh]er|[Tt]heir|['\u2019]s) (?:\w+ )?{relation}\b"
+        r"(?: (?:was|is|being|named|were))?,?"
     )
     for piece in pieces:
         father, mother = _parents_of_piece(piece)
@@ -146,18 +148,21 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"(?:re)?married(?: to| with)?\b",
         r"\b(?:re)?married(?: to| with)?\b",
         r"\b[Mm]arriage (?:to|with)\b",
-        r"\b(?:[Hh]is|[Hh]er|['\u2019]s)(?: \w+)? (?:wife|husband|spouse|consort|widow|partner),?(?: was| is)?",
+        r"\b(?:[Hh]is|[Hh]er|['\u2019]s)(?: \w+)? "
+        r"(?:wife|husband|spouse|consort|widow|partner),?(?: was| is)?",
         r"\bwidowed by\b|\bengaged to\b|\bdivorced\b|\bmarries\b",
     ),
     "child": (
         r"\b(?:father|mother|parents?)(?: and \w+)? of (?!(?:his|her|the modern)\b)",
         r"\b(?:[Hh]is|[Hh]er|['\u2019]s|[Tt]heir|[Aa])(?: \w+)? (?:son|daughter|child|children)\b"
         r"(?!-| of)(?: (?:is|was|are|were|named|and \w+))?,?",
-        r"\b(?:sons?|daughters?|child|children)\b(?! of\b)(?:,? (?:including|named|are|were|is|was|:))?",
+        r"\b(?:sons?|daughters?|child|children)\b(?! of\b)"
+        r"(?:,? (?:including|named|are|were|is|was|:))?",
     ),
     "sibling": (
         r"\b(?:brother|sister|sibling|twin|half-brother|half-sister)s?(?: and \w+)? of ",
-        r"\b(?:[Hh]is|[Hh]er|['\u2019]s)(?: \w+)? (?:half-)?(?:brother|sister|twin)s?,?(?: (?:was|is))?",
+        r"\b(?:[Hh]is|[Hh]er|['\u2019]s)(?: \w+)? "
+        r"(?:half-)?(?:brother|sister|twin)s?,?(?: (?:was|is))?",
         r"\b(?:brother|sister)s?,? ",
     ),
 }

@@ -14,11 +14,15 @@ _NEAR_PLACE = (
     rf"(?:(?!{DATE})[a-zé'\u2019-]+ ){{0,4}}?(?P<place>{_PLACE})"
 )
 _SPAN = re.compile(
-    rf"(?P<birth>{DATE})?(?P<from>[^()\u2013\u2014]{{0,70}}?) ?(?:[\u2013\u2014]|(?<=\d)-(?=\d)| - | to ) ?"
-    rf"(?P<between>(?:(?!{DATE})[^()\u2013\u2014;]){{0,40}}?)(?P<death>{DATE})(?P<to>[^();\u2013\u2014]{{0,60}})"
+    rf"(?P<birth>{DATE})?(?P<from>[^()\u2013\u2014]{{0,70}}?) ?"
+    rf"(?:[\u2013\u2014]|(?<=\d)-(?=\d)| - | to ) ?"
+    rf"(?P<between>(?:(?!{DATE})[^()\u2013\u2014;]){{0,40}}?)(?P<death>{DATE})"
+    rf"(?P<to>[^();\u2013\u2014]{{0,60}})"
 )
-_MONTH = re.compile(rf"^{DATE}|^(?:January|February|March|April|May|June|July|August|September)\b|"
-                    r"^(?:October|November|December|Early|Late)\b")
+_MONTH = re.compile(
+    rf"^{DATE}|^(?:January|February|March|April|May|June|July|August|September)\b|"
+    r"^(?:October|November|December|Early|Late)\b"
+)
 
 
 def birth(prose: str) -> Dated | None:
@@ -47,7 +51,9 @@ def death(prose: str) -> Dated | None:
     if not died:
         died = re.search(
             rf"\b(?:died|death|killed|murdered|executed|assassinated|deceased|suicide)\b"
-            rf"(?! of (?:his|her)\b)[^.;]{{0,80}}?({DATE})", prose)
+            rf"(?! of (?:his|her)\b)[^.;]{{0,80}}?({DATE})",
+            prose,
+        )
     if not died:
         died = re.search(rf"\b[Ii]n ({DATE})[^.;]{{0,30}}\b(?:he|she) (?:died|was killed)", prose)
     return read_date(died[1]) if died else None
@@ -57,7 +63,9 @@ def start(prose: str) -> Dated | None:
     """Return when a work came out or an institution was founded."""
     shown = re.search(
         rf"\b(?:released|premiered|founded|established|launched|opened|published|formed|created|"
-        rf"issued|started|inaugurated|aired|chartered|incorporated)\b[^.;]{{0,70}}?({DATE})", prose)
+        rf"issued|started|inaugurated|aired|chartered|incorporated)\b[^.;]{{0,70}}?({DATE})",
+        prose,
+    )
     first = re.search(r"\b(?:is|was|are|were)\b[^.]{0,60}?\b(1[0-9]{3}|20\d\d)\b", prose)
     year = read_date(first[1]) if first else None
     exact = read_date(shown[1]) if shown else None
@@ -141,7 +149,7 @@ def prison(prose: str) -> str | None:
 
 
 def nationality(prose: str) -> str | None:
-    """Return the adjective of a people, or a country, as the prose has it; of a compound the last."""
+    """Return the adjective of a people, or a country, as written; of a compound the last."""
     for piece in sentences(without_brackets(prose)):
         verb = re.search(r"\b(?:is|was|were|are|became)\b", piece)
         start_at = verb.end() if verb else 0

@@ -34,8 +34,9 @@ _MAKERS: dict[str, tuple[str, ...]] = {
         r"\bby\b",
     ),
     "composer": (
-        r"\b(?:music|score|soundtrack|songs?|lyrics|opera|ballet|musical|work|piece|scored|composed|"
-        r"scoring)\b[^.;]{0,60}? (?:composed|scored|written|provided|done|created|handled|made)?"
+        r"\b(?:music|score|soundtrack|songs?|lyrics|opera|ballet|musical|work|piece|scored|"
+        r"composed|scoring)\b[^.;]{0,60}? "
+        r"(?:composed|scored|written|provided|done|created|handled|made)?"
         r"(?: and \w+)* ?by\b",
         r"\bcomposed\b[^.;]{0,30} by\b",
         r"\b(?:music director|composer|composers) (?:is|was|were)?\b",
@@ -45,7 +46,7 @@ _MAKERS: dict[str, tuple[str, ...]] = {
     "performer": (
         r"\b(?:song|single|track|album|ballad|hit|EP|recording|duet|release|mixtape|anthem)s?\b"
         r"[^.;]{0,70}? by\b",
-        r"\b(?:recorded|performed|sung|released|popularized|originally recorded)\b[^.;]{0,40}? by\b",
+        r"\b(?:recorded|performed|sung|released|popularized|first recorded)\b[^.;]{0,40}? by\b",
         r"\bby\b",
         r"\b(?:song|single|album|track)s? (?:of|from)\b",
     ),
@@ -57,7 +58,8 @@ _MAKERS: dict[str, tuple[str, ...]] = {
     "producer": (r"\bproduced(?: and \w+)* by\b", r"\bproducer\b"),
     "editor": (r"\bedited by\b", r"\beditor(?:-in-chief)?\b"),
     "founder": (
-        r"\b(?:co-)?(?:founded|established|created|launched|started|formed|developed|owned|invented)\b"
+        r"\b(?:co-)?(?:founded|established|created|launched|started|formed|developed|owned|"
+        r"invented)\b"
         r"[^.;]{0,60}? by\b",
         r"\b(?:co-)?(?:founder|creator|brainchild)s?(?: of| is| was| were)?\b",
         r"\bby\b",
@@ -69,6 +71,7 @@ _MAKERS: dict[str, tuple[str, ...]] = {
         r"\btaught by\b",
     ),
 }
+_OWNER_REACH = 400
 _SCHOOL = (
     r"(?:University|College|School|Academy|Institute|Conservator\w+|Seminary|Polytechnic|Oxford|"
     r"Cambridge|Harvard|Yale|Princeton|Stanford|UCLA|MIT|Eton|Sorbonne|Gymnasium|Juilliard|Tisch)"
@@ -133,7 +136,8 @@ def _first_name(tail: str) -> str | None:
 def _owner(pieces: list[str]) -> str | None:
     for piece in pieces:
         match = re.search(
-            rf"(?P<name>{NAME})['\u2019]s? [^.]{{0,60}}\b(?:single|album|EP|song)\b", piece
+            rf"(?P<name>{NAME})['\u2019]s? [^.]{{0,60}}\b(?:single|album|EP|song)\b",
+            piece[:_OWNER_REACH],
         )
         if match:
             return clean_name(match["name"])
@@ -163,7 +167,7 @@ def _clean_organisation(name: str) -> str:
 
 
 def _education(prose: str) -> str | None:
-    words = r"graduat\w+|studied|studies|study|educated|attended|degree|alumn\w+|enrolled|student|trained|B\.?A\.?"  # noqa: E501
+    words = r"graduat\w+|studied|studies|study|educated|attended|degree|alumn\w+|enrolled|trained"
     return (
         _organisation(words, _SCHOOL, prose)
         or wiki_life.place_after(r"graduated|studied|educated|attended|degree", prose)
@@ -186,14 +190,16 @@ def _employer(prose: str) -> str | None:
 
 
 def _award(prose: str) -> str | None:
-    words = r"won|win|wins|winning|winner|received|receiv\w+|awarded|recipient|earned|honou?red|nominated"
+    words = r"won|win|wins|winning|winner|receiv\w+|awarded|recipient|earned|honou?red|nominated"
     return _organisation(words, _PRIZE, prose) or _organisation(r"an?|the|for|of", _PRIZE, prose)
 
 
 _CAUSES = (
-    (r"\b(?:died|death)\b[^.;]{0,50}?\b(?:of|from|by|due to|caused by|after|following|in) "
-     r"(?:an? |the |complications (?:of|from) )?(?P<cause>(?!his|her|age|\d)[a-z][a-z'\u2019-]*"
-     r"(?: (?!in |on |at |and |when |while |after |during )[a-z'\u2019-]+){0,3})"),
+    (
+        r"\b(?:died|death)\b[^.;]{0,50}?\b(?:of|from|by|due to|caused by|after|following|in) "
+        r"(?:an? |the |complications (?:of|from) )?(?P<cause>(?!his|her|age|\d)[a-z][a-z'\u2019-]*"
+        r"(?: (?!in |on |at |and |when |while |after |during )[a-z'\u2019-]+){0,3})"
+    ),
     r"\b(?P<cause>suicide|drowning|drowned|assassinated|executed|murdered|beheaded|poisoned|"
     r"shot|cancer|tuberculosis|stroke|pneumonia|heart attack|plane crash|car accident)\b",
 )

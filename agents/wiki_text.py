@@ -27,13 +27,15 @@ _RANK = (
 )
 NAME = (
     rf"(?:(?<!\d)\d{{1,2}} )?{_TOKEN}(?:,? (?:Jr\.|Sr\.))?(?:(?: (?:{_JOINED}))? {_TOKEN})*"
-    rf"(?:, (?:\d+(?:st|nd|rd|th) )?{_RANK}\b[.]?(?:(?: (?:{_JOINED}))? {_TOKEN}|,? and {_TOKEN}(?=,))*)?"
+    rf"(?:, (?:\d+(?:st|nd|rd|th) )?{_RANK}\b[.]?"
+    rf"(?:(?: (?:{_JOINED}))? {_TOKEN}|,? and {_TOKEN}(?=,))*)?"
 )
 """Pattern of a proper name, with particles and a title behind a comma."""
 _NAME = re.compile(NAME)
 DATE = (
-    rf"(?:\d{{1,2}}(?:st|nd|rd|th)? (?:{_MONTHS})(?:,? \d{{3,4}})|(?:{_MONTHS}) \d{{1,2}}, \d{{3,4}}|"
-    rf"(?:{_MONTHS}),? \d{{3,4}}|\d{{3,4}}|(?<=c\. )\d{{2}})(?: BCE?)?(?!\w)"
+    rf"(?:\d{{1,2}}(?:st|nd|rd|th)? (?:{_MONTHS})(?:,? \d{{3,4}})|"
+    rf"(?:{_MONTHS}) \d{{1,2}}, \d{{3,4}}|(?:{_MONTHS}),? \d{{3,4}}|"
+    rf"\d{{3,4}}|(?<=c\. )\d{{2}})(?: BCE?)?(?!\w)"
 )
 """Pattern of a date: a year of three or four digits, with or without month and day."""
 _YEAR = re.compile(r"(\d{2,4})(?: (BC))?(?:E)?$")
@@ -118,7 +120,11 @@ def fold(text: str) -> str:
 
 
 def tidy(text: str) -> str:
-    """Return text with the blanks of tokenised prose removed ("Al- Amin( born" is "Al-Amin (born")."""
+    """Return text without the blanks of tokenised prose.
+
+    >>> tidy("Al- Amin Tol( born 1950) , a poet")
+    'Al-Amin Tol (born 1950), a poet'
+    """
     text = re.sub(r"(?<=\w)- (?=[^\W\d_])(?!and |or |und )", "-", text)
     text = re.sub(r"(?<=\S)\(", " (", text)
     text = re.sub(r"\( +", "(", text)
@@ -129,7 +135,7 @@ def tidy(text: str) -> str:
 
 
 def sentences(text: str) -> list[str]:
-    """Return the sentences of tidied prose, cut also at semicolons; abbreviations do not end one."""
+    """Return the sentences of tidied prose; abbreviations do not end one."""
     found: list[str] = []
     for line in text.splitlines():
         for piece in _SENTENCE_END.split(line):
