@@ -24,7 +24,10 @@ from rmgym.trajectory import Context
 try:
     from pettingzoo import ParallelEnv
 except ImportError:
-    ParallelEnv = object
+
+    class ParallelEnv:  # type: ignore[no-redef]  # PettingZoo's own class where it is installed
+        """Stands in for PettingZoo's base class, which holds no state."""
+
 
 EpisodeT = TypeVar("EpisodeT")
 
@@ -153,6 +156,7 @@ class ChatArena(Forkable, ParallelEnv, Generic[EpisodeT]):
             self.np_random, _ = seeding.np_random(seed)
         self._forks = 0
         self.steps = 0
+        self.records = {}
         self.agents = list(self.possible_agents)
         openings = self.begin_episode(options or {})
         self.records = {seat: Conversation(openings[seat]) for seat in self.agents}
@@ -172,9 +176,13 @@ class ChatArena(Forkable, ParallelEnv, Generic[EpisodeT]):
         Raises:
             BackendError: If a part outside the conversation broke.
             RewardError: If a reward term failed.
+            ValueError: If an action is for a seat that the arena does not have.
         """
         if not self.agents:
             raise ResetNeeded("expected reset(): no seat is left in the episode")
+        strangers = [seat for seat in actions if seat not in self.possible_agents]
+        if strangers:
+            raise ValueError(f"expected actions of {self.possible_agents}, got {strangers}")
         playing = list(self.agents)
         may_speak = [seat for seat in playing if seat in self.speakers()]
         calls = {seat: self._parse(actions.get(seat, "")) for seat in may_speak}

@@ -32,6 +32,10 @@ class Granted(NamedTuple):
     metrics: dict[str, float]
 
 
+_Sheet: TypeAlias = tuple[dict[str, float], dict[str, float]]
+"""Terms and metrics of one turn while it is scored."""
+
+
 class RewardComposition:
     """A weighted sum of named terms.
 
@@ -62,27 +66,34 @@ class RewardComposition:
             RewardError: If a term fails or gives something that is not a finite number.
             BackendError: If a term's scorer or judge broke; a note names the term.
         """
-        terms: list[dict[str, float]] = [{} for _ in contexts]
-        metrics: list[dict[str, float]] = [{} for _ in contexts]
+        if not contexts:
+            return []
         ended = [i for i, context in enumerate(contexts) if context.turns[-1].ended]
+        everyone = range(len(contexts))
+        sheets: list[_Sheet] = [({}, {}) for _ in contexts]
         for term, weight, name, is_outcome in self._parts:
-            if not is_outcome:
-                if outcome_only:
-                    continue
-                rows: Sequence[int] = range(len(contexts))
-                batch = contexts
-            elif ended:
-                rows, batch = ended, [contexts[i] for i in ended]
-            else:
-                continue
-            for i, score in zip(rows, _call(term, batch), strict=True):
-                value = score
-                if isinstance(score, Score):
-                    metrics[i].update(score.metrics)
-                    value = score.value
-                if value is not None:
-                    terms[i][name] = _finite(name, weight, value)
-        return [Granted(sum(t.values()), t, m) for t, m in zip(terms, metrics, strict=True)]
+            if is_outcome and ended:
+                scores = _call(term, [contexts[i] for i in ended])
+                _enter(sheets, ended, name, weight, scores)
+            elif not is_outcome and not outcome_only:
+                _enter(sheets, everyone, name, weight, _call(term, contexts))
+        return [Granted(sum(terms.values(), 0.0), terms, metrics) for terms, metrics in sheets]
+
+
+def _enter(
+    sheets: Sequence[_Sheet],
+    rows: Sequence[int],
+    name: str,
+    weight: float,
+    scores: Sequence[TermScore],
+) -> None:
+    for i, score in zip(rows, scores, strict=True):
+        value = score
+        if isinstance(score, Score):
+            sheets[i][1].update(score.metrics)
+            value = score.value
+        if value is not None:
+            sheets[i][0][name] = _finite(name, weight, value)
 
 
 def _weighted(spec: RewardSpec) -> WeightedTerm:
@@ -93,6 +104,10 @@ def _weighted(spec: RewardSpec) -> WeightedTerm:
         raise RewardError(
             f"expected a reward term (name, grant, a batched call) or a registered name, "
             f"got {type(term).__name__}"
+        )
+    if term.grant not in ("turn", "outcome"):
+        raise RewardError(
+            f'reward term {term.name!r}: expected grant "turn" or "outcome", got {term.grant!r}'
         )
     if not isfinite(weight):
         raise RewardError(f"expected a finite weight of {term.name!r}, got {weight}")
@@ -109,6 +124,11 @@ def _call(term: RewardTerm, batch: Sequence[Context]) -> Sequence[TermScore]:
         raise RewardError(
             f"reward term {term.name!r} failed: {type(error).__name__}: {error}"
         ) from error
+    if not hasattr(scores, "__len__"):
+        raise RewardError(
+            f"reward term {term.name!r}: expected a sequence of scores, one a context, "
+            f"got {type(scores).__name__}"
+        )
     if len(scores) != len(batch):
         raise RewardError(
             f"reward term {term.name!r}: expected {len(batch)} scores, got {len(scores)}"
@@ -119,9 +139,9 @@ def _call(term: RewardTerm, batch: Sequence[Context]) -> Sequence[TermScore]:
 def _finite(name: str, weight: float, value: Any) -> float:
     try:
         weighted = weight * float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise RewardError(
-            f"reward term {name!r}: expected a number or None, got {type(value).__name__}"
+            f"reward term {name!r}: expected a finite number or None, got {type(value).__name__}"
         ) from None
     if not isfinite(weighted):
         raise RewardError(f"reward term {name!r}: expected a finite number, got {value}")

@@ -30,6 +30,10 @@ class Facts(Mapping[str, Any]):
     def __getitem__(self, key: str) -> Any:
         return self._items[key]
 
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of `key`, or `default`."""
+        return self._items.get(key, default)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._items)
 
@@ -59,8 +63,7 @@ class Opening:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(NamedTuple):
     """What the world answers to one action."""
 
     messages: Observation = ()
@@ -68,9 +71,9 @@ class Reply:
     """Set when the task is over: an answer, a payment, the last round (`terminated`)."""
     cut_reason: str | None = None
     """Set when a budget of the setting ran out (`truncated`)."""
-    event: Mapping[str, Any] = field(default_factory=dict)
+    event: Mapping[str, Any] = NO_FACTS
     """Hidden facts of this turn for reward terms; `kind` says what the agent did."""
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = NO_FACTS
 
 
 class Pending(NamedTuple):
@@ -115,10 +118,12 @@ class Conversation:
     def hear(self, messages: Observation) -> None:
         """Add new messages to what the seat sees before it speaks next."""
         self.observation = (*self.observation, *messages) if self.observation else messages
-        self._digest("".join([f"\n{said['role']}\n{said['content']}" for said in messages]))
-
-    def _digest(self, text: str) -> None:
-        self.characters += len(text)
+        text = ""
+        for said in messages:
+            content = said["content"]
+            self.characters += len(content)
+            # With its length, so that no content can pass for the messages that follow it.
+            text += f"{said['role']}\n{len(content)}\n{content}"
         data = self.digest + text.encode("utf-8", "surrogatepass")
         self.digest = blake2b(data, digest_size=8).digest()
 
@@ -133,8 +138,8 @@ class Conversation:
         return bool(self.turns) and self.turns[-1].ended
 
     def opening_info(self, metrics: Mapping[str, float], state_hash: str | None) -> dict[str, Any]:
-        """Return the info of `reset`, with the same keys as that of `step`."""
-        return self._info(metrics, NO_FACTS, state_hash, turns=0)
+        """Return the info of a moment without a turn, with the same keys as that of `step`."""
+        return self._info(metrics, NO_FACTS, state_hash, turns=len(self.turns))
 
     def _info(
         self, metrics: Mapping[str, float], event: Facts, state_hash: str | None, turns: int
@@ -177,7 +182,7 @@ class Conversation:
         self.observation = ()
         self.hear(({"role": "assistant", "content": action}, *said))
         self.observation = said
-        event = Facts(reply.event)
+        event = reply.event if isinstance(reply.event, Facts) else Facts(reply.event)
         if event.get("kind") == "invalid":
             self.invalid_turns += 1
         info = self._info(reply.metrics, event, state_hash, turns=len(self.turns) + 1)
@@ -221,24 +226,26 @@ class Conversation:
         What the turn has already earned stays: a seat that others end earns in two parts.
         """
         turn = self.turns[-1]
-        terms = granted.terms
+        info: dict[str, Any] = {**turn.info, "reward_terms": granted.terms}
+        if granted.metrics:
+            info["metrics"] = {**info["metrics"], **granted.metrics}
+        terms, reward, kept = granted.terms, granted.reward, info
         if turn.reward_terms:
             terms = {**turn.reward_terms}
             for name, value in granted.terms.items():
                 terms[name] = terms.get(name, 0.0) + value
-        info = {**turn.info, "reward_terms": granted.terms}
-        if granted.metrics:
-            info["metrics"] = {**info["metrics"], **granted.metrics}
-        self.turns[-1] = Turn(
-            observation=turn.observation,
-            completion=turn.completion,
-            reward=sum(terms.values()),
-            reward_terms=terms,
-            terminated=turn.terminated,
-            truncated=turn.truncated,
-            info={**info, "reward_terms": terms} if terms is not granted.terms else info,
-        )
-        return granted.reward, info
+            reward = sum(terms.values(), 0.0)
+            kept = {**info, "reward_terms": terms}
+        # In place: `play` or `close` made this turn, and nobody else has seen it settled.
+        object.__setattr__(turn, "reward", reward)
+        object.__setattr__(turn, "reward_terms", terms)
+        object.__setattr__(turn, "info", kept)
+        # What leaves is a copy: a wrapper may change it, and the record must not change with it.
+        return granted.reward, {
+            **info,
+            "reward_terms": {**granted.terms},
+            "metrics": {**info["metrics"]},
+        }
 
     def snapshot(self) -> ConversationState:
         """Return the record as it stands."""

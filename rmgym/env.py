@@ -127,6 +127,7 @@ class ChatEnv(Forkable, gym.Env[Observation, str], Generic[EpisodeT]):
         """Begin an episode."""
         super().reset(seed=seed)
         self._forks = 0
+        self.records = {}
         opening = self.begin_episode(options or {})
         record = Conversation(opening)
         self.records = {"agent": record}
@@ -138,8 +139,10 @@ class ChatEnv(Forkable, gym.Env[Observation, str], Generic[EpisodeT]):
         """Play one turn.
 
         Raises:
-            BackendError: If a part outside the conversation broke. The turn is not recorded.
+            BackendError: If a part outside the conversation broke.
             RewardError: If a reward term failed.
+
+        After either error the episode is not usable: go on with `reset`, or with `set_state`.
         """
         pending = self.advance(action)
         return self.settle(self.composition.score((pending.context,))[0])
@@ -203,6 +206,7 @@ class ChatEnv(Forkable, gym.Env[Observation, str], Generic[EpisodeT]):
 
 
 def _show(messages: Sequence[Message]) -> None:
-    for said in messages:
-        sys.stdout.write(f"[{said['role']}]\n{said['content']}\n\n")
+    text = "".join(f"[{said['role']}]\n{said['content']}\n\n" for said in messages)
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
     sys.stdout.flush()

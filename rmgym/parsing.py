@@ -3,20 +3,24 @@
 Two grammars: text tags (`<search>query</search>`, as in Search-R1) and Hermes-style tool calls
 (`<tool_call>{"name": ..., "arguments": {...}}</tool_call>`). Both take the first complete action
 and ignore what follows. Time is linear in the length of the text.
+
+An error never quotes the agent: it is shown to the agent as a message, and text that the agent
+could place there would count as shown by the world, for a scorer of beliefs or a judge.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeAlias
+from math import isfinite
+from typing import Any, Literal, NoReturn, Protocol, TypeAlias
 
 from rmgym.errors import ParseError
 from rmgym.protocols import Call, Tool
 
 ActionFormat: TypeAlias = Literal["tags", "tool_call"]
 
-_SHOWN_CHARACTERS = 60
+_JSON_DEPTH = 64
 _JSON_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "string": str,
     "integer": int,
@@ -78,26 +82,57 @@ def first_tag(
     return name, text[inside:end].strip()
 
 
-def shorten(text: str, limit: int = _SHOWN_CHARACTERS) -> str:
-    """Return `text` on one line, cut to `limit` characters, for an error message."""
-    line = ascii(text[: limit + 1])[1:-1]
-    return line if len(line) <= limit else line[: limit - 3] + "..."
-
-
 def load_json(text: str) -> Any:
     """Parse JSON from an agent.
 
     Raises:
-        ParseError: If it is not JSON, nests too deeply, or holds a number too long to read.
+        ParseError: If it is not JSON, nests too deeply, or holds a number that is not finite or
+            too long to read.
     """
     try:
-        return json.loads(text)
+        value = json.loads(text, parse_float=_finite_number, parse_constant=_no_number)
     except RecursionError:
-        raise ParseError("expected JSON of moderate depth, got deeply nested brackets") from None
-    except ValueError as error:
-        raise ParseError(
-            f"expected JSON, got {shorten(text)!r} ({shorten(str(error), 120)})"
-        ) from None
+        raise _too_deep() from None
+    except ParseError:
+        raise
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ParseError(f"expected JSON, got an error at {place}: {error.msg}") from None
+    except ValueError:
+        raise ParseError("expected numbers of moderate length in JSON, got a longer one") from None
+    if isinstance(value, (list, dict)) and text.count("[") + text.count("{") > _JSON_DEPTH:
+        _check_depth(value)
+    return value
+
+
+def _check_depth(value: Any) -> None:
+    # A fixed bound: the interpreter's own depends on who calls, and would let through what later
+    # fails to be pickled or printed.
+    level = [value]
+    for _ in range(_JSON_DEPTH):
+        inner = [
+            item
+            for outer in level
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(item, (list, dict))
+        ]
+        if not inner:
+            return
+        level = inner
+    raise _too_deep()
+
+
+def _too_deep() -> ParseError:
+    return ParseError(f"expected JSON of at most {_JSON_DEPTH} levels, got deeply nested brackets")
+
+
+def _finite_number(digits: str) -> float:
+    number = float(digits)
+    return number if isfinite(number) else _no_number(digits)
+
+
+def _no_number(_: str) -> NoReturn:
+    raise ParseError("expected finite numbers in JSON, got one that is not")
 
 
 def check_arguments(tool: Tool, arguments: Mapping[str, Any]) -> None:
@@ -108,19 +143,14 @@ def check_arguments(tool: Tool, arguments: Mapping[str, Any]) -> None:
     """
     for name in tool.required:
         if name not in arguments:
-            raise ParseError(f"expected argument {name!r} of {tool.name}, got {_keys(arguments)}")
+            raise ParseError(f"expected argument {name!r} of {tool.name}, got none")
     for name, value in arguments.items():
         schema = tool.parameters.get(name)
         if schema is None:
             raise ParseError(
-                f"expected arguments {sorted(tool.parameters)} of {tool.name}, "
-                f"got {shorten(str(name))!r}"
+                f"expected arguments {sorted(tool.parameters)} of {tool.name}, got another one"
             )
         _check_value(f"{tool.name}.{name}", value, schema)
-
-
-def _keys(arguments: Mapping[str, Any]) -> list[str]:
-    return [shorten(str(key)) for key in list(arguments)[:8]]
 
 
 def _check_value(where: str, value: Any, schema: Mapping[str, Any]) -> None:
@@ -131,7 +161,7 @@ def _check_value(where: str, value: Any, schema: Mapping[str, Any]) -> None:
         if not isinstance(value, python_type) or (is_bool and kind != "boolean"):
             raise ParseError(f"expected {where} of type {kind}, got {type(value).__name__}")
     if "enum" in schema and value not in schema["enum"]:
-        raise ParseError(f"expected {where} in {schema['enum']}, got {shorten(str(value))!r}")
+        raise ParseError(f"expected {where} in {schema['enum']}, got another value")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         low, high = schema.get("minimum"), schema.get("maximum")
         if (low is not None and not value >= low) or (high is not None and not value <= high):
@@ -170,12 +200,17 @@ class ToolCallGrammar:
         self.tools = tuple(tools)
         self.tags = tags
         self._by_name = {tool.name: tool for tool in self.tools}
+        strangers = [tag for tag in tags if tag not in self._by_name]
+        if strangers:
+            raise ValueError(f"expected answer tags of {sorted(self._by_name)}, got {strangers}")
+        self._self_closing = [t for t in tags if self._by_name[t].text_argument is None]
 
     def parse(self, text: str) -> Call:
         """Return the leftmost complete call or tag, its arguments held against the schema."""
-        found = first_tag(text, ("tool_call", *self.tags))
+        found = first_tag(text, ("tool_call", *self.tags), self._self_closing)
         if found is None:
-            wanted = ["<tool_call>{...}</tool_call>", *(f"<{t}>...</{t}>" for t in self.tags)]
+            tagged = [_tag_form(self._by_name[tag]) for tag in self.tags]
+            wanted = ["<tool_call>{...}</tool_call>", *tagged]
             raise ParseError(f"expected {' or '.join(wanted)}, got no complete action")
         name, content = found
         if name != "tool_call":
@@ -190,7 +225,7 @@ class ToolCallGrammar:
         tool = callable_tools.get(value["name"])
         if tool is None:
             raise ParseError(
-                f"expected a tool of {sorted(callable_tools)}, got {shorten(value['name'])!r}"
+                f"expected one of the tools {sorted(callable_tools)}, got another name"
             )
         arguments = value.get("arguments", {})
         if not isinstance(arguments, dict):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import gymnasium as gym
+from gymnasium.error import ResetNeeded
 
 from rmgym.arena import ChatArena
 from rmgym.messages import Observation
@@ -47,6 +48,7 @@ class SingleSeat(gym.Env[Observation, str]):
         self.render_mode = arena.render_mode
         self.observation_space = arena.observation_space(seat)
         self.action_space = arena.action_space(seat)
+        self._unspoken_end = False
 
     @property
     def tools(self) -> list[dict[str, Any]]:
@@ -66,20 +68,30 @@ class SingleSeat(gym.Env[Observation, str]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin an episode; seats that speak before the learner do so at once."""
+        """Begin an episode; seats that speak before the learner do so at once.
+
+        If they end it before the learner may speak, the first step returns that end.
+        """
         super().reset(seed=seed)
         _, infos = self.arena.reset(seed=seed, options=options)
         info = infos[self.seat]
         self._wait(bool(info["may_speak"]))
-        return self.arena.records[self.seat].observation, info
+        record = self.arena.records[self.seat]
+        self._unspoken_end = record.ended
+        info = {**info, "state_hash": self.state_hash, "may_speak": not record.ended}
+        return record.observation, info
 
     def step(self, action: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Play the learner's turn, then the others' until the learner is asked again."""
-        *_, infos = self.arena.step({self.seat: action, **self._others_say()})
-        self._wait(infos[self.seat]["may_speak"])
+        if not self._unspoken_end:
+            if self.seat not in self.arena.agents:
+                raise ResetNeeded(f"expected reset(): {self.seat!r} is not in a running episode")
+            *_, infos = self.arena.step({self.seat: action, **self._others_say()})
+            self._wait(infos[self.seat]["may_speak"])
+        self._unspoken_end = False
         record = self.arena.records[self.seat]
         turn = record.turns[-1]
-        info = {**turn.info, "may_speak": not turn.ended}
+        info = {**turn.info, "state_hash": self.state_hash, "may_speak": not turn.ended}
         return record.observation, turn.reward, turn.terminated, turn.truncated, info
 
     def _wait(self, may_speak: bool) -> None:
@@ -106,6 +118,8 @@ class SingleSeat(gym.Env[Observation, str]):
     def set_state(self, state: EnvState) -> None:
         """Go on from a state taken by `get_state`."""
         self.arena.set_state(state)
+        record = self.arena.records[self.seat]
+        self._unspoken_end = record.ended and not record.turns[0].completion.text
 
     def fork(self, *, seed: int | None = None, same_stream: bool = False) -> Self:
         """Return an independent copy in the same state; see `ChatEnv.fork`."""

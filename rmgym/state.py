@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.error import ResetNeeded
 
 from rmgym.conversation import Conversation, ConversationState
 
@@ -46,7 +47,13 @@ class Forkable:
         self.episode = captured
 
     def get_state(self) -> EnvState:
-        """Return the episode as it stands, to be resumed by `set_state` here or elsewhere."""
+        """Return the episode as it stands, to be resumed by `set_state` here or elsewhere.
+
+        Raises:
+            ResetNeeded: If no episode has begun.
+        """
+        if not self.records:
+            raise ResetNeeded("expected reset() before get_state() or fork()")
         return EnvState(
             episode=pickle.dumps(self._capture()),
             conversations={seat: record.snapshot() for seat, record in self.records.items()},

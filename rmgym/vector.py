@@ -59,11 +59,13 @@ class ChatVectorEnv(VectorEnv[tuple[Observation, ...], Sequence[str], NDArray[An
         workers: int | None = None,
         context: str | None = None,
     ) -> None:
+        self.closed = True  # nothing is to be closed if this fails
         if num_envs < 1:
             raise ValueError(f"expected num_envs of at least 1, got {num_envs}")
         self.num_envs = num_envs
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self._pool = _make_pool(make_env, num_envs, mode, isolate_errors, workers, context)
+        self.closed = False
         self.metadata = {**self._pool.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = self._pool.render_mode
         self.single_observation_space = self._pool.observation_space
@@ -71,7 +73,7 @@ class ChatVectorEnv(VectorEnv[tuple[Observation, ...], Sequence[str], NDArray[An
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._observations: list[Observation] = [() for _ in range(num_envs)]
-        self._ended = np.ones(num_envs, dtype=np.bool_)
+        self._ended = np.zeros(num_envs, dtype=np.bool_)
 
     def reset(
         self,
@@ -129,7 +131,8 @@ class ChatVectorEnv(VectorEnv[tuple[Observation, ...], Sequence[str], NDArray[An
     ) -> dict[int, tuple[Observation, dict[str, Any]]]:
         """Begin an episode in the named environments alone."""
         results = self._pool.reset([(i, seed, dict(options or {})) for i, seed in seeds.items()])
-        for i in seeds:
+        for i, (observation, _) in zip(seeds, results, strict=True):
+            self._observations[i] = observation
             self._ended[i] = False
         return dict(zip(seeds, results, strict=True))
 
@@ -228,8 +231,9 @@ def make_vec(
 
     The arguments are those of `ChatVectorEnv`. `gym.make_vec(id, num_envs, mode=...)` calls this.
     """
-    return ChatVectorEnv(
-        EnvMaker(id, kwargs),
+    maker = EnvMaker(id, kwargs)
+    vector = ChatVectorEnv(
+        maker,
         num_envs,
         mode=mode,
         autoreset_mode=autoreset_mode,
@@ -237,6 +241,8 @@ def make_vec(
         workers=workers,
         context=context,
     )
+    vector.spec = maker.spec
+    return vector
 
 
 def __getattr__(name: str) -> Callable[..., ChatVectorEnv]:

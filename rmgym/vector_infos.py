@@ -22,7 +22,7 @@ def merge_infos(infos: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
     first = present[0].keys()
     if len(present) == len(infos) and all(info.keys() == first for info in present):
         mask = np.ones(len(infos), dtype=np.bool_)
-        return _pair({key: (_column([i[key] for i in present]), mask.copy()) for key in first})
+        return _pair({key: (_column([i[key] for i in present]), mask) for key in first})
     keys = dict.fromkeys(key for info in present for key in info)
     return _pair({key: _masked_column(infos, key) for key in keys})
 
@@ -54,7 +54,11 @@ def _column(values: list[Any]) -> Any:
     if kind is dict:
         return merge_infos(values)
     if kind in _NUMBERS or isinstance(values[0], np.number):
-        return np.array(values, dtype=kind)
+        kinds = set(map(type, values))
+        if len(kinds) == 1:
+            return np.array(values, dtype=kind)
+        if all(other in _NUMBERS or issubclass(other, np.number) for other in kinds):
+            return np.array(values)
     column = np.empty(len(values), dtype=object)
     for i, value in enumerate(values):
         column[i] = value

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
+import pickle
 import traceback
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from multiprocessing import connection
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -39,12 +42,15 @@ class EnvMaker:
     """Makes a registered environment without Gymnasium's checking wrappers; can be pickled."""
 
     def __init__(self, id: str, kwargs: Mapping[str, Any]) -> None:
-        self.id = id
+        module, _, name = id.rpartition(":")
+        if module:
+            importlib.import_module(module)
+        self.spec = gym.spec(name)  # a process that is spawned may not have registered the id
         self.kwargs = dict(kwargs)
 
     def __call__(self) -> gym.Env[Any, Any]:
         """Return a new environment."""
-        return gym.make(self.id, disable_env_checker=True, **self.kwargs).unwrapped
+        return gym.make(self.spec, disable_env_checker=True, **self.kwargs).unwrapped
 
 
 class Pool:
@@ -84,7 +90,10 @@ class LocalPool(Pool):
         self.envs = list(envs)
         self.isolate_errors = isolate_errors
         self.executor = executor
-        self._is_chat = all(isinstance(env, ChatEnv) for env in self.envs)
+        self._is_chat = all(
+            isinstance(env, ChatEnv) and type(env).step is ChatEnv.step for env in self.envs
+        )
+        self._scores_together = self._is_chat and len({_terms_of(env) for env in self.envs}) == 1
         first = self.envs[0]
         self.metadata, self.render_mode = first.metadata, first.render_mode
         self.observation_space, self.action_space = first.observation_space, first.action_space
@@ -92,7 +101,9 @@ class LocalPool(Pool):
     def _map(self, function: Callable[..., Any], jobs: Sequence[Any]) -> list[Any]:
         if self.executor is None:
             return [function(job) for job in jobs]
-        return list(self.executor.map(function, jobs))
+        futures = [self.executor.submit(function, job) for job in jobs]
+        wait(futures)  # an error must not leave the others running
+        return [future.result() for future in futures]
 
     def reset(self, jobs: Sequence[ResetJob]) -> list[ResetResult]:
         """Reset environments."""
@@ -100,14 +111,19 @@ class LocalPool(Pool):
 
     def _reset_one(self, job: ResetJob) -> ResetResult:
         number, seed, options = job
-        return self.envs[number].reset(seed=seed, options=dict(options))
+        try:
+            return self.envs[number].reset(seed=seed, options=dict(options))
+        except BackendError as error:
+            if not self.isolate_errors:
+                raise
+            return (), {"error": error, "stop_reason": "error"}
 
     def step(self, actions: Sequence[tuple[int, str]]) -> list[StepOutcome]:
         """Step environments."""
         if not self._is_chat:
             return self._map(self._step_one, actions)
         played: list[Pending | BackendError] = self._map(self._advance_one, actions)
-        granted = iter(self._score([p for p in played if isinstance(p, Pending)]))
+        granted = iter(self._score_all([number for number, _ in actions], played))
         outcomes = []
         for (number, _), pending in zip(actions, played, strict=True):
             result = pending if isinstance(pending, BackendError) else next(granted)
@@ -128,18 +144,26 @@ class LocalPool(Pool):
                 raise
             return error
 
-    def _score(self, pendings: Sequence[Pending]) -> Sequence[Granted | BackendError]:
-        composition = self.envs[0].composition  # type: ignore[attr-defined]  # _is_chat
+    def _score_all(
+        self, numbers: Sequence[int], played: Sequence[Pending | BackendError]
+    ) -> Sequence[Granted | BackendError]:
+        """Score the turns that were played, as one batch if all environments earn alike."""
+        turns = [(n, p) for n, p in zip(numbers, played, strict=True) if isinstance(p, Pending)]
+        if self._scores_together:
+            return self._score(self.envs[0], [pending for _, pending in turns])
+        return [self._score(self.envs[number], [pending])[0] for number, pending in turns]
+
+    def _score(self, env: Any, pendings: Sequence[Pending]) -> Sequence[Granted | BackendError]:
         contexts = [pending.context for pending in pendings]
         try:
-            granted: Sequence[Granted] = composition.score(contexts)
+            granted: Sequence[Granted] = env.composition.score(contexts)
             return granted
         except BackendError as error:
             if not self.isolate_errors:
                 raise
             if len(contexts) == 1:
                 return [error]
-        return [self._score([pending])[0] for pending in pendings]
+        return [self._score(env, [pending])[0] for pending in pendings]
 
     def _step_one(self, job: tuple[int, str]) -> StepOutcome:
         number, action = job
@@ -161,6 +185,10 @@ class LocalPool(Pool):
             env.close()
         if self.executor is not None:
             self.executor.shutdown()
+
+
+def _terms_of(env: Any) -> tuple[tuple[type, str, float], ...]:
+    return tuple((type(t), t.name, weight) for t, weight in env.composition.terms)
 
 
 def _failed(error: BackendError) -> StepOutcome:
@@ -193,24 +221,37 @@ class ProcessPool(Pool):
             theirs.close()
             self._pipes.append(ours)
             self._processes.append(process)
-        self.metadata, self.render_mode, self.observation_space, self.action_space = next(
-            self._ask(w, ("describe",)) for w in range(number)
-        )
+        try:
+            self.metadata, self.render_mode, self.observation_space, self.action_space = self._ask(
+                0, ("describe",)
+            )
+        except Exception:
+            self.close()
+            raise
 
     def _ask(self, worker: int, request: tuple[Any, ...]) -> Any:
-        self._pipes[worker].send(request)
+        self._send(worker, request)
         return self._receive(worker)
+
+    def _send(self, worker: int, request: tuple[Any, ...]) -> None:
+        try:
+            self._pipes[worker].send(request)
+        except (BrokenPipeError, ConnectionResetError):
+            raise self._death(worker) from None
+
+    def _death(self, worker: int) -> RuntimeError:
+        process = self._processes[worker]
+        process.join(timeout=1)
+        return RuntimeError(
+            f"expected an answer from worker {worker}, got its end "
+            f"(exit code {process.exitcode}); close this vector and make a new one"
+        )
 
     def _receive(self, worker: int) -> Any:
         try:
             error, result = self._pipes[worker].recv()
-        except EOFError:
-            process = self._processes[worker]
-            process.join(timeout=1)
-            raise RuntimeError(
-                f"expected an answer from worker {worker}, got its end "
-                f"(exit code {process.exitcode}); close this vector and make a new one"
-            ) from None
+        except (EOFError, ConnectionResetError):
+            raise self._death(worker) from None
         if error is not None:
             raise error
         return result
@@ -221,7 +262,7 @@ class ProcessPool(Pool):
             local = (self._local[number], *rest)
             shares.setdefault(self._owner[number], []).append(local)
         for worker, share in shares.items():
-            self._pipes[worker].send((verb, share))
+            self._send(worker, (verb, share))
         answers, errors = {}, []
         for worker in shares:
             try:
@@ -250,7 +291,7 @@ class ProcessPool(Pool):
         for pipe in self._pipes:
             try:
                 pipe.send(None)
-            except BrokenPipeError:
+            except (BrokenPipeError, ConnectionResetError):
                 continue
         for process in self._processes:
             process.join(timeout=5)
@@ -265,9 +306,12 @@ def _work(
     pipe: Connection, make_env: Callable[[], gym.Env[Any, Any]], share: int, isolate_errors: bool
 ) -> None:
     pool: LocalPool | None = None
+    parent = multiprocessing.parent_process()
+    watched: list[Connection | int] = [pipe] if parent is None else [pipe, parent.sentinel]
     while True:
         try:
-            request = pipe.recv()
+            # A sibling may hold our pipe's other end open, so its closing is no sign of the end.
+            request = pipe.recv() if pipe in connection.wait(watched) else None
         except (EOFError, KeyboardInterrupt):
             return
         if request is None:
@@ -280,8 +324,11 @@ def _work(
             answer: tuple[Exception | None, Any] = (None, _serve(pool, request))
         except Exception as error:
             error.add_note("in a worker process:\n" + traceback.format_exc())
-            answer = (error, None)
-        pipe.send(answer)
+            answer = (_portable(error), None)
+        try:
+            pipe.send(answer)
+        except Exception as error:  # what cannot be pickled
+            pipe.send((RuntimeError(f"a worker's answer cannot be sent: {error!r}"), None))
 
 
 def _serve(pool: LocalPool, request: tuple[Any, ...]) -> Any:
@@ -289,5 +336,23 @@ def _serve(pool: LocalPool, request: tuple[Any, ...]) -> Any:
     if verb == "describe":
         return pool.metadata, pool.render_mode, pool.observation_space, pool.action_space
     if verb == "step":
-        return [tuple(outcome) for outcome in pool.step(*arguments)]
+        return [tuple(_carry(outcome)) for outcome in pool.step(*arguments)]
     return getattr(pool, verb)(*arguments)
+
+
+def _carry(outcome: StepOutcome) -> StepOutcome:
+    if "error" not in outcome.info:
+        return outcome
+    return outcome._replace(info={**outcome.info, "error": _portable(outcome.info["error"])})
+
+
+def _portable(error: Exception) -> Exception:
+    """Return the error, or one of the same family that survives the way to another process."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        family = [c for c in type(error).__mro__ if c.__module__ in ("rmgym.errors", "builtins")]
+        told = str(error) if family[0] is type(error) else f"{type(error).__name__}: {error}"
+        kept: Exception = family[0](told)
+        return kept
+    return error

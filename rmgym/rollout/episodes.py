@@ -13,8 +13,8 @@ from rmgym.trajectory import Trajectory
 class EpisodeKey(NamedTuple):
     """Which episode of which experiment.
 
-    The environment's arguments are not part of it: keep one store for each configuration, or tell
-    them apart by the policy's name.
+    The environment's arguments and wrappers are not part of it: keep one store for each
+    configuration, or tell them apart by the policy's name.
     """
 
     env_id: str

@@ -74,7 +74,7 @@ class ChatStage:
             return {}
         result = _attempt(self.env.reset_some, dict(seeds))
         if not isinstance(result, BackendError):
-            return {**result}
+            return {slot: begun[1].get("error", begun) for slot, begun in result.items()}
         if len(seeds) == 1:
             return dict.fromkeys(seeds, result)
         return {slot: self.begin({slot: seed})[slot] for slot, seed in seeds.items()}

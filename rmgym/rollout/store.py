@@ -72,7 +72,7 @@ class TrajectoryStore:
                 os.write(self._file, b"\n")
                 self._size += 1
         except OSError as error:
-            raise _unwritable(f"could not mend {self.path}", error) from error
+            raise _refused(f"could not mend {self.path}", error) from error
 
     def _enter(self, record: codec.Record, place: tuple[int, int]) -> None:
         if record["kind"] == "failure":
@@ -118,7 +118,7 @@ class TrajectoryStore:
             self._cut_torn_line(error)
             if isinstance(error, OSError):
                 number = len(self._places)
-                raise _unwritable(
+                raise _refused(
                     f"could not store episode {record['episode']} in {self.path}, which keeps the "
                     f"{number} before it",
                     error,
@@ -159,9 +159,12 @@ class TrajectoryStore:
         return self._read(self._by_key[key, agent])
 
     def _read(self, place: tuple[int, int]) -> Trajectory:
-        offset, length = place
+        file, (offset, length) = self._open_file(), place
+        try:
+            line = os.pread(file, length, offset)
+        except OSError as error:
+            raise _refused(f"could not read {self.path}", error) from error
         with _naming(self.path, None):
-            line = os.pread(self._open_file(), length, offset)
             return codec.decode_trajectory(codec.loads(line))
 
     def trajectories(self) -> list[Trajectory]:
@@ -233,7 +236,7 @@ def _lines(path: Path) -> Iterator[_Line]:
                     yield _Line(number, offset, text, record)
                 offset += len(text)
     except OSError as error:
-        raise _unwritable(f"could not read {path}", error) from error
+        raise _refused(f"could not read {path}", error) from error
 
 
 def _parse(path: Path, number: int, text: bytes) -> codec.Record | None:
@@ -246,10 +249,15 @@ def _parse(path: Path, number: int, text: bytes) -> codec.Record | None:
             raise ValueError(f"its kind is {record['kind']!r}")
         return record
     except (KeyError, TypeError, ValueError) as error:
-        is_last = not text.endswith(b"\n")
-        if is_last and (text.startswith(_LINE_START) or _LINE_START.startswith(text)):
+        if not text.endswith(b"\n") and _is_torn(text):
             return None
         raise _broken(path, number, error) from error
+
+
+def _is_torn(text: bytes) -> bool:
+    """Return whether this is the beginning of a line, or the zeros that a power cut can leave."""
+    is_begun = text.startswith(_LINE_START) or _LINE_START.startswith(text)
+    return is_begun or not text.strip(b"\0")
 
 
 @contextmanager
@@ -269,7 +277,7 @@ def _broken(path: Path, number: int | None, error: Exception) -> DataError:
     )
 
 
-def _unwritable(what: str, error: OSError) -> TrajectoryStoreError:
+def _refused(what: str, error: OSError) -> TrajectoryStoreError:
     return TrajectoryStoreError(
         f"{what}: {error.strerror or error}; check free space and permissions, then go on"
     )
@@ -282,7 +290,7 @@ def _open_locked(path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise _unwritable(f"could not open {path}", error) from error
+        raise _refused(f"could not open {path}", error) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _sync_folder(path.parent)
@@ -294,7 +302,7 @@ def _open_locked(path: Path) -> int:
         ) from error
     except OSError as error:
         os.close(file)
-        raise _unwritable(f"could not lock {path}", error) from error
+        raise _refused(f"could not lock {path}", error) from error
     return file
 
 
