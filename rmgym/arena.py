@@ -99,6 +99,7 @@ class ChatArena(Forkable, ParallelEnv, Generic[EpisodeT]):
             seat: UnicodeText(MAX_CHARACTERS) for seat in seats
         }
         self.records = {}
+        self.said: dict[str, str] = {}
         self.steps = 0
         self.np_random, _ = seeding.np_random()
 
@@ -112,7 +113,8 @@ class ChatArena(Forkable, ParallelEnv, Generic[EpisodeT]):
 
         Args:
             calls: What each seat that could speak did: a parsed action, silence, or the error that
-                says why its turn could not be read (`explain` gives the usual answer to it).
+                says why its turn could not be read (`explain` gives the usual answer to it). The
+                text itself stands in `self.said`.
 
         Returns:
             A reply to any seat that hears something; one with a `stop_reason` ends that seat.
@@ -185,7 +187,8 @@ class ChatArena(Forkable, ParallelEnv, Generic[EpisodeT]):
             raise ValueError(f"expected actions of {self.possible_agents}, got {strangers}")
         playing = list(self.agents)
         may_speak = [seat for seat in playing if seat in self.speakers()]
-        calls = {seat: self._parse(actions.get(seat, "")) for seat in may_speak}
+        self.said = {seat: actions.get(seat, "") for seat in may_speak}
+        calls = {seat: self._parse(text) for seat, text in self.said.items()}
         replies = self.respond(calls)
         self.steps += 1
         spent = "max_turns" if self.steps >= self.max_steps else None

@@ -110,7 +110,7 @@ class Conversation:
         self.task = Facts(opening.task)
         self.turns: list[Turn] = []
         self.observation: Observation = ()
-        self.digest = b""
+        self.digest = blake2b(opening.task_id.encode("utf-8", "surrogatepass")).digest()
         self.invalid_turns = 0
         self.characters = 0
         self.hear(opening.messages)
@@ -177,6 +177,8 @@ class Conversation:
             state_hash: A name of the new state, or None for the digest of the conversation.
             observation: What the seat sees next, if more than the reply's messages.
         """
+        if stop and cut:
+            raise ValueError(f"expected one end, got stop reason {stop!r} and cut reason {cut!r}")
         seen = self.observation
         said = reply.messages if observation is None else observation
         self.observation = ()

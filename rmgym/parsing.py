@@ -176,6 +176,9 @@ class TagGrammar:
 
     def __init__(self, tools: Sequence[Tool]) -> None:
         self.tools = tuple(tools)
+        for tool in self.tools:
+            if tool.required and tool.text_argument is None:
+                raise ValueError(f"expected a text_argument of {tool.name!r} to write it as a tag")
         self._by_name = {tool.name: tool for tool in self.tools}
         self._self_closing = [t.name for t in self.tools if t.text_argument is None]
 

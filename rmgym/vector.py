@@ -90,7 +90,7 @@ class ChatVectorEnv(VectorEnv[tuple[Observation, ...], Sequence[str], NDArray[An
         infos: list[dict[str, Any] | None] = [None] * self.num_envs
         for i, (observation, info) in zip(chosen, results, strict=True):
             self._observations[i], infos[i] = observation, info
-            self._ended[i] = False
+            self._ended[i] = "error" in info
         return tuple(self._observations), merge_infos(infos)
 
     def step(self, actions: Sequence[str]) -> VectorStep:
@@ -101,8 +101,7 @@ class ChatVectorEnv(VectorEnv[tuple[Observation, ...], Sequence[str], NDArray[An
             raise gym.error.ResetNeeded(
                 f"expected reset() of the ended environments {np.flatnonzero(self._ended).tolist()}"
             )
-        resetting = self._ended if self.autoreset_mode == AutoresetMode.NEXT_STEP else None
-        outcomes = self._play(actions, resetting)
+        outcomes = self._play(actions, self._ended)
         finals: list[StepOutcome | None] = [None] * self.num_envs
         ended = np.array([o.terminated or o.truncated for o in outcomes], dtype=np.bool_)
         if self.autoreset_mode == AutoresetMode.SAME_STEP and ended.any():
@@ -111,7 +110,8 @@ class ChatVectorEnv(VectorEnv[tuple[Observation, ...], Sequence[str], NDArray[An
                 outcomes[i] = outcomes[i]._replace(
                     observation=outcome.observation, info=outcome.info
                 )
-        self._ended = ended if self.autoreset_mode != AutoresetMode.SAME_STEP else ended & False
+                ended[i] = outcome.truncated  # it could not begin: again in the next step
+        self._ended = ended
         return self._collect(outcomes, finals)
 
     def step_some(self, actions: Mapping[int, str]) -> dict[int, StepOutcome]:
@@ -131,15 +131,13 @@ class ChatVectorEnv(VectorEnv[tuple[Observation, ...], Sequence[str], NDArray[An
     ) -> dict[int, tuple[Observation, dict[str, Any]]]:
         """Begin an episode in the named environments alone."""
         results = self._pool.reset([(i, seed, dict(options or {})) for i, seed in seeds.items()])
-        for i, (observation, _) in zip(seeds, results, strict=True):
+        for i, (observation, info) in zip(seeds, results, strict=True):
             self._observations[i] = observation
-            self._ended[i] = False
+            self._ended[i] = "error" in info
         return dict(zip(seeds, results, strict=True))
 
-    def _play(
-        self, actions: Sequence[str], resetting: NDArray[np.bool_] | None
-    ) -> list[StepOutcome]:
-        if resetting is None or not resetting.any():
+    def _play(self, actions: Sequence[str], resetting: NDArray[np.bool_]) -> list[StepOutcome]:
+        if not resetting.any():
             return self._pool.step(list(enumerate(actions)))
         outcomes: dict[int, StepOutcome] = dict(
             zip(np.flatnonzero(resetting).tolist(), self._renew(resetting), strict=True)
@@ -150,7 +148,12 @@ class ChatVectorEnv(VectorEnv[tuple[Observation, ...], Sequence[str], NDArray[An
 
     def _renew(self, mask: NDArray[np.bool_]) -> list[StepOutcome]:
         results = self._pool.reset([(int(i), None, {}) for i in np.flatnonzero(mask)])
-        return [StepOutcome(observation, 0.0, False, False, info) for observation, info in results]
+        outcomes = []
+        for observation, info in results:
+            failed = "error" in info
+            reward = float("nan") if failed else 0.0
+            outcomes.append(StepOutcome(observation, reward, False, failed, info))
+        return outcomes
 
     def _collect(
         self, outcomes: Sequence[StepOutcome], finals: Sequence[StepOutcome | None]

@@ -337,13 +337,17 @@ def _serve(pool: LocalPool, request: tuple[Any, ...]) -> Any:
         return pool.metadata, pool.render_mode, pool.observation_space, pool.action_space
     if verb == "step":
         return [tuple(_carry(outcome)) for outcome in pool.step(*arguments)]
+    if verb == "reset":
+        return [(observation, _sendable(info)) for observation, info in pool.reset(*arguments)]
     return getattr(pool, verb)(*arguments)
 
 
 def _carry(outcome: StepOutcome) -> StepOutcome:
-    if "error" not in outcome.info:
-        return outcome
-    return outcome._replace(info={**outcome.info, "error": _portable(outcome.info["error"])})
+    return outcome._replace(info=_sendable(outcome.info)) if "error" in outcome.info else outcome
+
+
+def _sendable(info: dict[str, Any]) -> dict[str, Any]:
+    return {**info, "error": _portable(info["error"])} if "error" in info else info
 
 
 def _portable(error: Exception) -> Exception:

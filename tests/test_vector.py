@@ -32,6 +32,15 @@ SEEDS = [5, 6, 7]
 class FragileEnv(EchoEnv):
     """Breaks when told so."""
 
+    failing_resets = 0
+
+    def begin_episode(self, options: Any) -> Any:
+        opening = super().begin_episode(options)
+        if FragileEnv.failing_resets or options.get("fail") == self.np_random_seed:
+            FragileEnv.failing_resets = 0
+            raise RetrieverError("down")
+        return opening
+
     def respond(self, call: Call) -> Any:
         if call.text == "boom":
             raise RetrieverError("down")
@@ -259,6 +268,42 @@ def test_broken_backend_is_raised_by_default(mode: Any, word: str) -> None:
     with pytest.raises((RetrieverError, ScorerError), match="down"):
         vector.step(["x", f"<say>{word}</say>", "x"])
     vector.close()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_episode_that_cannot_begin_is_tried_again_in_the_next_step(mode: Any) -> None:
+    vector = fragile(mode, isolate_errors=True)
+    _, infos = vector.reset(seed=SEEDS, options={"fail": SEEDS[0]})
+    assert [type(error) for error in infos["error"]] == [RetrieverError, type(None), type(None)]
+    _, rewards, _, truncated, infos = vector.step(["x", "x", "x"])
+    assert rewards.tolist() == [0.0, 0.0, 0.0]
+    assert not truncated.any()
+    assert infos["metrics"]["turns"].tolist() == [0.0, 1.0, 1.0]
+    vector.close()
+
+
+def test_failed_reset_in_the_same_step_is_tried_again_in_the_next() -> None:
+    vector = fragile("sync", isolate_errors=True, autoreset_mode="SameStep")
+    vector.reset(seed=SEEDS)
+    FragileEnv.failing_resets = 1
+    _, _, terminated, _, infos = vector.step(["<leave/>", "x", "x"])
+    assert terminated.tolist() == [True, False, False]
+    assert isinstance(infos["error"][0], RetrieverError)
+    assert infos["final_info"]["stop_reason"][0] == "left"
+    observations, rewards, *_ = vector.step(["x", "x", "x"])
+    assert "Say 3 words" in observations[0][0]["content"]
+    assert rewards.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_automatic_reset_that_fails_ends_its_own_episode_alone() -> None:
+    vector = fragile("sync", isolate_errors=True)
+    vector.reset(seed=SEEDS)
+    vector.step(["<leave/>", "x", "x"])
+    FragileEnv.failing_resets = 1
+    _, rewards, _, truncated, infos = vector.step(["x", "x", "x"])
+    assert np.isnan(rewards).tolist() == truncated.tolist() == [True, False, False]
+    assert isinstance(infos["error"][0], RetrieverError)
+    assert vector.step(["x", "x", "x"])[1].tolist() == [0.0, 0.0, 0.0]
 
 
 def test_dead_worker_is_named_with_its_exit_code() -> None:

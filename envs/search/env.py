@@ -27,6 +27,8 @@ from rmgym.tools import retrieval
 
 SEARCH_TOOLS = {"tags": "search", "tool_call": "web_search"}
 DEFAULT_REWARDS: tuple[RewardSpec, ...] = ("em", ("format", 0.1))
+ANSWER_METRICS = ("success", "em", "f1", "subem", "aware_tp", "aware_fp", "aware_fn")
+"""Given at every end; 0 without an answer."""
 Reader = Callable[[str, str], str | None]
 
 
@@ -295,6 +297,9 @@ class SearchEnv(ChatEnv[SearchEpisode]):
             "searches": float(self.episode.searches),
             "answer_seen": float(self.episode.answer_seen),
         }
+        if self.episode.turns >= self.max_turns and self.episode.answer is None:
+            missed = float(self.task.known and self.episode.searches > 0)
+            metrics |= {**dict.fromkeys(ANSWER_METRICS, 0.0), "aware_fn": missed}
         if self.task.gold_passages:
             metrics["gold_recall"] = len(self.episode.found_gold) / len(self.task.gold_passages)
         return metrics
