@@ -1,7 +1,8 @@
 """Reward terms: one a file, by name.
 
-`get(name)` returns what is registered, `make(name, **arguments)` a ready reward term. A name in
-`gym.make(..., rewards=["em", ("information_gain", 0.5)])` means `make(name)`.
+`get(name)` returns what is registered, `make(name, **arguments)` a ready reward term, `cards()` the
+table of all methods: what each needs, its equation, its source, and how far it can be trusted.
+A name in `gym.make(..., rewards=["em", ("information_gain", 0.5)])` means `make(name)`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from typing import Any, cast
 
 from rmgym.protocols import RewardTerm
 from rmgym.registry import Registry
+from rmgym.rewards._methods import METHODS, MethodCard, cards
 
 _REWARDS = Registry(
     "reward",
-    {
+    METHODS
+    | {
         "em": "rmgym.rewards.answers:ExactMatch",
         "f1": "rmgym.rewards.answers:TokenF1",
         "subem": "rmgym.rewards.answers:SubExactMatch",
@@ -40,4 +43,4 @@ def make(name: str, **arguments: Any) -> RewardTerm:
     return cast(RewardTerm, get(name)(**arguments))
 
 
-__all__ = ["get", "make", "names", "register"]
+__all__ = ["MethodCard", "cards", "get", "make", "names", "register"]

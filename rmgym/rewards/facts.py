@@ -77,7 +77,9 @@ def task_fact(context: Context, key: str) -> Any:
     """
     task = context.last.info.get("task")
     if not isinstance(task, Mapping) or key not in task:
-        raise RewardError(f'expected the fact info["task"][{key!r}], got none; the task must state it')
+        raise RewardError(
+            f'expected the fact info["task"][{key!r}], got none; the task must state it'
+        )
     return task[key]
 
 

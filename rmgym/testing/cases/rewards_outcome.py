@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from rmgym.advantages.batch import GroupTurns
+from rmgym.advantages.group import grpo
 from rmgym.rewards import medix, memsifter, sar, truthrl
 from rmgym.rewards.bleu import smoothed_bleu
 from rmgym.rewards.experimental.execution_margin import execution_margin
@@ -30,8 +32,9 @@ def truthrl_score(inputs: Inputs) -> dict[str, Any]:
 
 @adapter("TruthRL", "ternary under GRPO")
 def truthrl_group(inputs: Inputs) -> dict[str, Any]:
-    """Return group advantages."""
-    return {"advantages": truthrl.group_advantages(inputs["rewards"])}
+    """Return GRPO's advantages of a group."""
+    batch = GroupTurns.from_lists([[reward] for reward in inputs["rewards"]])
+    return {"advantages": grpo(batch).values.tolist()}
 
 
 @adapter("SAR", "relative perplexity")
