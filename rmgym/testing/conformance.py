@@ -44,9 +44,9 @@ class ConformanceReport:
     results: tuple[CaseResult, ...]
 
     @property
-    def passed(self) -> tuple[CaseResult, ...]:
-        """Cases whose values agree."""
-        return self._with("passed")
+    def passed(self) -> int:
+        """How many cases passed."""
+        return len(self._with("passed"))
 
     @property
     def failed(self) -> tuple[CaseResult, ...]:

@@ -87,7 +87,7 @@ def test_all_worked_cases_of_a_method_pass(method: str) -> None:
     report = conformance(CASES / "reward_cases.json", methods=[method])
     assert not report.failed, report.table()
     assert not report.skipped
-    assert report.passed
+    assert report.passed > 0
 
 
 @NEEDS_CASES
