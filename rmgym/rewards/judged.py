@@ -22,7 +22,7 @@ from rmgym.trajectory import Context
 class JudgedReward:
     """Weighted mean of a judge's verdicts, each by its rank on the menu.
 
-    Range: 0 to 1. Needs: nothing but the conversation. Equation: sum of w_c * rank_c / (sum of w_c),
+    Range: 0 to 1. Needs: nothing but the conversation. Equation: sum of w_c * rank_c / sum of w_c,
     with rank 0 for the worst choice and 1 for the best. Metrics: `<name>/<criterion>`.
 
     An outcome is judged by the conversation up to the agent's last turn; a turn also by what the

@@ -10,16 +10,20 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from rmgym.rollout.asking import AsyncPolicy
+from rmgym.rollout.engine import arollout
 from rmgym.rollout.episodes import EpisodeFailure, EpisodeKey, Progress, Rollout
 from rmgym.rollout.loop import rollout
 from rmgym.rollout.store import TrajectoryStore, read_trajectories
 
 __all__ = [
+    "AsyncPolicy",
     "EpisodeFailure",
     "EpisodeKey",
     "Progress",
     "Rollout",
     "TrajectoryStore",
+    "arollout",
     "read_trajectories",
     "rollout",
 ]

@@ -24,6 +24,7 @@ MAX_DEPTH = 40
 MAX_BITS = 4096
 """Size of the largest integer, exact up to there."""
 _SHOWN_CHARACTERS = 60
+_MAX_DIGITS = 300
 
 CALCULATOR = Tool(
     name="calculator",
@@ -44,6 +45,17 @@ _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
 }
+
+
+def _round(value: Number, digits: Number = 0) -> Number:
+    # The interpreter's own raises ten to the number of digits, however many are asked for.
+    if not isinstance(digits, int) or abs(digits) > _MAX_DIGITS:
+        raise ParseError(
+            f"expected digits from -{_MAX_DIGITS} to {_MAX_DIGITS}, got {_shown(str(digits))}"
+        )
+    return round(value, digits) if digits else round(value)
+
+
 _CONSTANTS: Mapping[str, float] = {"pi": math.pi, "e": math.e}
 _FUNCTIONS: Mapping[str, tuple[Callable[..., Any], int, int | None]] = {
     "abs": (abs, 1, 1),
@@ -55,7 +67,7 @@ _FUNCTIONS: Mapping[str, tuple[Callable[..., Any], int, int | None]] = {
     "log10": (math.log10, 1, 1),
     "max": (max, 1, None),
     "min": (min, 1, None),
-    "round": (round, 1, 2),
+    "round": (_round, 1, 2),
     "sin": (math.sin, 1, 1),
     "sqrt": (math.sqrt, 1, 1),
     "tan": (math.tan, 1, 1),
