@@ -13,6 +13,7 @@ from rich.console import Console
 import rmgym
 from rmgym.agents.catalog import policy_names
 from rmgym.cli.compare import compare_table, evaluate_policies
+from rmgym.cli.credit import credit_command
 from rmgym.cli.demo import run_demo
 from rmgym.cli.doctor import examine
 from rmgym.cli.options import env_settings, one_sentence
@@ -178,6 +179,9 @@ def audit(
         console.print(str(report), markup=False, highlight=False)
         if report.violations:
             raise typer.Exit(1)
+
+
+credit_command(app, console)
 
 
 @app.command()
