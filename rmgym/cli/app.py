@@ -19,7 +19,7 @@ from rmgym.cli.doctor import examine
 from rmgym.cli.options import env_settings, one_sentence
 from rmgym.cli.page import write_page
 from rmgym.cli.play import play as play_episode
-from rmgym.cli.runs import play_into_store, show_leaderboard, show_metrics
+from rmgym.cli.runs import play_into_store, show_failures, show_leaderboard, show_metrics
 from rmgym.registration import registered_ids
 from rmgym.rollout import read_trajectories
 
@@ -114,14 +114,14 @@ def rollout(
             out=out,
             num_envs=num_envs,
         )
-        show_leaderboard(console, list(result))
-        show_metrics(console, list(result))
-        for failure in result.failures[:5]:
-            console.print(f"[red]episode {failure.episode} failed: {failure.message}")
-        if result.failures:
-            console.print(f"[red]{len(result.failures)} episodes failed and are left out")
+        if len(result):
+            show_leaderboard(console, list(result))
+            show_metrics(console, list(result))
         if out is not None:
             console.print(f"Trajectories: {out}")
+        show_failures(console, result)
+        if result.failures and not len(result):
+            raise typer.Exit(1)
 
 
 @app.command("eval")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -131,3 +133,10 @@ def show_metrics(console: Console, trajectories: Sequence[Trajectory]) -> None:
         for name, value in summary.metrics.items():
             table.add_row(name, f"{value:.4f}")
         console.print(table)
+
+
+def show_failures(console: Console, result: Rollout) -> None:
+    """Print how many episodes failed of what; they are no trajectories."""
+    for message, number in Counter(failure.message for failure in result.failures).items():
+        noun = "episode" if number == 1 else "episodes"
+        console.print(f"[red]{number} {noun} failed and left out:[/] {escape(message)}")

@@ -42,7 +42,8 @@ class Summary:
     terms: dict[str, float] = field(default_factory=dict)
     """Mean per episode of each reward term's sum."""
     metrics: dict[str, float] = field(default_factory=dict)
-    """Mean of each metric over the episodes that have it at their end."""
+    """Mean of each metric over the episodes that have it at their end; and `f1_aware`, the F1 of
+    deciding not to search (AdaSearch), where the environment counts such decisions."""
 
 
 def policy_of(trajectory: Trajectory) -> str:
@@ -103,7 +104,13 @@ def _final_metrics(trajectories: Sequence[Trajectory]) -> dict[str, float]:
     for trajectory in trajectories:
         for name, value in trajectory.metrics.items():
             values.setdefault(name, []).append(float(value))
-    return {name: sum(found) / len(found) for name, found in sorted(values.items())}
+    means = {name: sum(found) / len(found) for name, found in values.items()}
+    if {"aware_tp", "aware_fp", "aware_fn"} <= means.keys():
+        right = 2 * means["aware_tp"]
+        wrong = means["aware_fp"] + means["aware_fn"]
+        if right + wrong > 0:
+            means["f1_aware"] = right / (right + wrong)
+    return dict(sorted(means.items()))
 
 
 def bootstrap_interval(

@@ -73,6 +73,17 @@ def test_rollout_gives_the_same_episodes_from_several_environments(tmp_path: Pat
         assert (one.seed, one.messages, one.turns) == (other.seed, other.messages, other.turns)
 
 
+def test_a_retriever_that_is_down_fails_episodes_and_invents_no_reward(tmp_path: Path) -> None:
+    store = tmp_path / "store.jsonl"
+    down = ["-e", "retriever=http://127.0.0.1:9/retrieve"]
+    code, output = run(
+        "rollout", SEARCH, "-p", "single_shot", "-n", "3", *down, "--out", str(store)
+    )
+    assert code == 1
+    assert "3 episodes failed and left out: http://127.0.0.1:9/retrieve" in output
+    assert read_trajectories(store) == []
+
+
 def test_eval_compares_policies_with_intervals(tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     policies = ["-p", "chain_oracle", "-p", "no_search"]

@@ -209,6 +209,16 @@ def test_questions_and_corpus_of_ones_own(tmp_path: Path) -> None:
     assert env.step("<answer>Riva</answer>")[1] == 1.0
 
 
+def test_hugging_face_datasets_are_taken_as_they_are() -> None:
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    corpus = datasets.Dataset.from_list([{"title": "Ada", "text": "Ada was born in Riva."}])
+    tasks = datasets.Dataset.from_list([{"question": "Where was Ada born?", "answer": "Riva"}])
+    env = SearchEnv(corpus=corpus, tasks=tasks)
+    env.reset(seed=0)
+    assert "Ada was born in Riva." in env.step("<search>Ada born</search>")[0][0]["content"]
+    assert env.step("<answer>Riva</answer>")[1] == 1.0
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
