@@ -1,4 +1,4 @@
-"""The command line: `rmgym demo | list | play | rollout | eval | view | audit | credit | doctor`."""
+"""The command line: `rmgym demo`, `list`, `play`, `rollout`, `eval`, `view`, `audit`, `credit`."""
 
 from __future__ import annotations
 

@@ -135,7 +135,9 @@ class Asker:
             JudgeError: If a reply stays unreadable or the policy fails. Replies to the other
                 questions are in the cache by then.
         """
-        keys = [digest_of(self.name, question.subject) for question in questions]
+        # Replies to unfenced prompts must never answer for a guarded judge.
+        asked = self.name if self.fenced else f"{self.name} (unguarded)"
+        keys = [digest_of(asked, question.subject) for question in questions]
         by_key = dict(zip(keys, questions, strict=True))
         replies: dict[str, str] = {}
         tries: list[_Try] = []

@@ -30,10 +30,9 @@ from rmgym.judges.asking import (
     strict_object,
 )
 from rmgym.judges.citations import collect_evidence
-from rmgym.judges.guard import rejection
 from rmgym.judges.guarded import GuardedJudge
 from rmgym.judges.protocols import Transcript
-from rmgym.judges.transcripts import final_answer, question_of
+from rmgym.judges.transcripts import final_answer, question_of, rejection_of_answer
 from rmgym.judges.verdicts import nothing
 from rmgym.messages import Observation
 from rmgym.protocols import Criterion, Policy, Rubric, Verdict
@@ -233,7 +232,7 @@ class PolicyRubricVerifier:
 
     def identify(self, report: str, entities: Sequence[str]) -> dict[str, str | None]:
         """Return the name of each entity, None unless the report states it."""
-        if rejection(report):
+        if rejection_of_answer(report):
             return dict.fromkeys(entities)
         names = identify_entities(self.asker, "", report, self.statements)
         check_keys("the entities", names, entities)
@@ -242,7 +241,7 @@ class PolicyRubricVerifier:
     def supported(self, statements: Sequence[str], evidence: str) -> list[bool]:
         """Return whether the evidence fully supports each statement; one with a gap never is."""
         whole = [i for i, text in enumerate(statements) if not placeholders(text)]
-        if rejection(evidence) or not whole:
+        if rejection_of_answer(evidence) or not whole:
             return [False] * len(statements)
         found = judge_support(self.asker, [statements[i] for i in whole], [("cited", evidence)])
         verdicts = dict(zip(whole, found, strict=True))

@@ -1,4 +1,19 @@
-"""How often a judge gives credit to answers that deserve none."""
+"""How often a judge gives credit to answers that deserve none.
+
+Of the defaults, 200 injections and seed 0, in percent with some credit:
+
+| judge | master keys | injections |
+|---|---|---|
+| gullible policy, unguarded | 100 | 49.5 |
+| gullible policy blind to the fence, guarded | 0 | 48.5 |
+| gullible policy, guarded | 0 | 6.0 |
+| sound policy, guarded | 0 | 6.0 |
+| scripted | 0 | 6.0 |
+
+The 6.0 are nonsense in the right words, which a judge that counts words takes for an answer; rules
+alone let none past. That the fence holds back all else follows from how the gullible policy is
+made: it obeys nothing inside. A real model stands between that and the blind one; measure it.
+"""
 
 from __future__ import annotations
 

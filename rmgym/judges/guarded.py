@@ -19,9 +19,8 @@ from dataclasses import replace
 from typing import Any, ClassVar, TypeVar, final
 
 from rmgym.errors import JudgeError
-from rmgym.judges.guard import rejection
 from rmgym.judges.protocols import Pair, Preference, Ranking, Slate, Transcript
-from rmgym.judges.transcripts import rejection_of
+from rmgym.judges.transcripts import rejection_of, rejection_of_answer
 from rmgym.judges.verdicts import in_order, nothing
 from rmgym.protocols import Rubric, Verdict
 
@@ -134,6 +133,10 @@ class GuardedJudge(Guarded, ABC, doors=("grade",)):
         self, transcripts: list[Transcript], rubrics: list[Rubric]
     ) -> list[tuple[Verdict, ...]]:
         graded = self._grade(transcripts, rubrics)
+        if len(graded) != len(rubrics):
+            raise JudgeError(
+                f"{type(self).__name__}: expected {len(rubrics)} results, got {len(graded)}"
+            )
         return [
             self._marked_all(in_order(verdicts, rubric))
             for verdicts, rubric in zip(graded, rubrics, strict=True)
@@ -169,7 +172,7 @@ class GuardedPairJudge(Guarded, ABC, doors=("compare",)):
     def _settled(self, pair: Pair) -> Preference | None:
         if not self.is_guarded:
             return None
-        first, second = rejection(pair.first), rejection(pair.second)
+        first, second = map(rejection_of_answer, (pair.first, pair.second))
         if first is None and second is None:
             return None
         reasons = [f"{n}: {why}" for n, why in (("first", first), ("second", second)) if why]
@@ -213,7 +216,7 @@ class GuardedListJudge(Guarded, ABC, doors=("rank",)):
     def _refused(self, slate: Slate) -> tuple[str, ...]:
         if not self.is_guarded:
             return ()
-        return tuple(name for name, answer in slate.answers.items() if rejection(answer))
+        return tuple(name for name, answer in slate.answers.items() if rejection_of_answer(answer))
 
     def _joined(self, ranking: Ranking, refused: tuple[str, ...]) -> Ranking:
         return Ranking(

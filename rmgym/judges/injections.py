@@ -21,6 +21,9 @@ import numpy as np
 
 from rmgym.protocols import Rubric
 
+_PATIENCE = 1000
+"""Repeats in a row after which a family is taken to be used up."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Injection:
@@ -109,13 +112,18 @@ def generate_injections(rubric: Rubric, count: int = 200, seed: int = 0) -> list
     rng = np.random.default_rng(seed)
     found: dict[str, Injection] = {}
     families = list(_FAMILIES)
-    for _ in range(50 * max(count, 1)):
-        if len(found) == count:
-            return list(found.values())
+    repeats = 0
+    while len(found) < count:
         family = families[len(found) % len(families)]
         text = _in_place(rng, _FAMILIES[family](rng, rubric))
+        repeats = repeats + 1 if text in found else 0
+        if repeats > _PATIENCE:
+            raise ValueError(
+                f"expected fewer injections than {count}, as only {len(found)} different ones of "
+                f"{family!r} and the others were found"
+            )
         found.setdefault(text, Injection(family=family, text=text))
-    raise ValueError(f"expected fewer injections than {count}, only {len(found)} different ones")
+    return list(found.values())
 
 
 def injection_families() -> list[str]:

@@ -80,7 +80,7 @@ def nugget_rubric(
     without a model decide: it cannot tell a fact from its denial.
 
     Args:
-        nuggets: The facts.
+        nuggets: The facts, one criterion each.
         name: Of the rubric.
         vital_weight: Weight of vital nuggets against 1 for the others.
         support: Share of a nugget's words in one sentence that counts as support.
@@ -91,23 +91,21 @@ def nugget_rubric(
     """
     if not nuggets:
         raise RubricError("expected at least one nugget, got none")
-    return Rubric(
-        name=name,
-        criteria=tuple(
-            RuledCriterion(
-                name=f"nugget_{i}",
-                text=nugget.text,
-                weight=vital_weight if nugget.vital else 1.0,
-                choices=MENU,
-                is_fact=True,
-                rules=(
-                    ("support", Rule(overlap=nugget.text, at_least=support)),
-                    ("partial_support", Rule(overlap=nugget.text, at_least=partial)),
-                ),
-            )
-            for i, nugget in enumerate(nuggets, start=1)
-        ),
-    )
+    criteria = [
+        RuledCriterion(
+            name=f"nugget_{i}",
+            text=nugget.text,
+            weight=vital_weight if nugget.vital else 1.0,
+            choices=MENU,
+            is_fact=True,
+            rules=(
+                ("support", Rule(overlap=nugget.text, at_least=support)),
+                ("partial_support", Rule(overlap=nugget.text, at_least=partial)),
+            ),
+        )
+        for i, nugget in enumerate(nuggets, start=1)
+    ]
+    return Rubric(name=name, criteria=tuple(criteria))
 
 
 class NuggetJudge(GuardedJudge):
@@ -227,15 +225,12 @@ def extract_nuggets(
         parts.append(fence.around("PASSAGES", "\n".join(lines)))
         return prompt(EXTRACT.format(notice=fence.notice, most=most), "\n\n".join(parts))
 
-    subject = {
-        "form": "nuggets",
-        "question": question,
-        "passages": [[p.id, p.title, p.text] for p in passages],
-        "most": most,
-    }
     ids = [passage.id for passage in passages]
+    shown = [[p.id, p.title, p.text] for p in passages]
     asked = Question(
-        subject=subject, write=write, read=lambda reply: parse_nuggets(reply, ids, most)
+        subject={"form": "nuggets", "question": question, "passages": shown, "most": most},
+        write=write,
+        read=lambda reply: parse_nuggets(reply, ids, most),
     )
     return Asker(policy, **options).ask([asked])[0]
 

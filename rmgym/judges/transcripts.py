@@ -9,7 +9,10 @@ from rmgym.judges.protocols import Transcript
 from rmgym.messages import Message, message
 from rmgym.parsing import first_tag
 
-_TAG = re.compile(r"</?[A-Za-z_]\w*\s*/?>")
+_WRAPPING = re.compile(
+    r"""</?[A-Za-z_][\w-]*(?:\s+[\w-]+="[^"]*")*\s*/?>|\\(?:boxed|text|mathrm|textbf)\b"""
+)
+"""What may stand around an answer and is none itself: tags, and commands of TeX."""
 _END_OF_THOUGHT = "</think>"
 
 
@@ -41,16 +44,19 @@ def final_answer(transcript: Transcript) -> str:
 def rejection_of(transcript: Transcript) -> str | None:
     """Return why a transcript must not reach a judge, or None if it may.
 
-    The agent's last message and the answer in it are each held against the master keys, without
-    tags.
+    The final answer is held against the master keys, without tags around or in it.
 
     >>> rejection_of([message("assistant", "<think>Let me see.</think><answer>:</answer>")])
     'the answer has no letters or digits'
     """
-    said = last_said(transcript)
-    if said is None:
+    if last_said(transcript) is None:
         return "the agent said nothing"
-    return rejection(_TAG.sub(" ", final_answer(transcript)))
+    return rejection(_WRAPPING.sub(" ", final_answer(transcript)))
+
+
+def rejection_of_answer(answer: str) -> str | None:
+    """Return why an answer must not reach a judge, or None if it may; see `rejection_of`."""
+    return rejection_of([message("assistant", answer)])
 
 
 def answering(question: str, answer: str) -> tuple[Message, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from rmgym.errors import JudgeError
@@ -39,11 +40,19 @@ def in_order(verdicts: Sequence[Verdict], rubric: Rubric) -> tuple[Verdict, ...]
 
 
 def weighted_score(verdicts: Sequence[Verdict], rubric: Rubric) -> float:
-    """Return the weighted mean of the verdicts' ranks on their menus, 0 to 1.
+    """Return the weighted mean of the verdicts' ranks on their menus.
+
+    From 0 to 1, as long as no weight is negative.
 
     Raises:
         JudgeError: If a verdict is missing, doubled or off the menu.
     """
-    pairs = list(zip(in_order(verdicts, rubric), rubric.criteria, strict=True))
-    total = sum(criterion.weight for _, criterion in pairs)
-    return sum(c.weight * verdict.score(c) for verdict, c in pairs) / total
+    ordered = in_order(verdicts, rubric)
+    # Scaled by a power of two, which is exact, so that no sum of finite weights overflows.
+    _, exponent = math.frexp(max(criterion.weight for criterion in rubric.criteria))
+    shares = [math.ldexp(criterion.weight, -exponent) for criterion in rubric.criteria]
+    earned = [
+        share * verdict.score(criterion)
+        for share, verdict, criterion in zip(shares, ordered, rubric.criteria, strict=True)
+    ]
+    return sum(earned) / sum(shares)

@@ -75,6 +75,10 @@ CARDS: tuple[Card, ...] = (
         "1[a gold passage newly found]", "-", "ours",
     ),
     Card(
+        "judged", "-", "outcome", "a rubric; a judge, by default the scripted one",
+        "sum of w_c rank_c / sum of w_c", "-", "ours",
+    ),
+    Card(
         "keyword_explanation", "stand-in for CogRE", "outcome", "task keywords; outcome term",
         "correct + w recall", "abstract, arXiv 2510.06198", "reconstructed",
     ),

@@ -35,6 +35,7 @@ METHODS: dict[str, str] = {
     "execution_margin": "rmgym.rewards.experimental.execution_margin:ExecutionMargin",
     "gate": "rmgym.rewards.combinators:Gate",
     "gold_passage": "rmgym.rewards.gold_passage:GoldPassageFound",
+    "judged": "rmgym.rewards.judged:JudgedReward",
     "keyword_explanation": "rmgym.rewards.experimental.keyword_explanation:KeywordExplanation",
     "keyword_recall": "rmgym.rewards.penalties:KeywordRecall",
     "length_penalty": "rmgym.rewards.penalties:LengthPenalty",
