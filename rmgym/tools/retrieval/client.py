@@ -7,13 +7,14 @@ import json
 import math
 import os
 import re
-import threading
 from collections.abc import Mapping, Sequence
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from rmgym.errors import MissingExtraError, RetrieverError
+from rmgym.errors import RetrieverError
 from rmgym.protocols import Hit, Passage
+from rmgym.tools.retrieval.keep_alive import KeepAliveLine
 from rmgym.tools.retrieval.ranking import check_k
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -50,9 +51,7 @@ class HttpRetriever:
         self.url = parts._replace(path="/retrieve").geturl() if parts.path in ("", "/") else url
         self.timeout = timeout
         self.connections = connections
-        self._lock = threading.Lock()
-        self._pool: Any = None
-        self._pool_process = 0
+        self._line: KeepAliveLine | None = None
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         """Return at most `k` hits per query, in the server's order, from one request.
@@ -74,10 +73,9 @@ class HttpRetriever:
 
     def close(self) -> None:
         """Close the connections; the next search opens new ones."""
-        with self._lock:
-            if self._pool is not None and self._pool_process == os.getpid():
-                self._pool.clear()
-            self._pool = None
+        if self._line is not None and self._line.process == os.getpid():
+            self._line.close()
+        self._line = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as settings, without connections."""
@@ -85,53 +83,31 @@ class HttpRetriever:
 
     def _ask(self, request: Mapping[str, Any]) -> Any:
         """Return what stands under "result" in the answer."""
-        response = self._post(json.dumps(request).encode())
-        if response.status != 200:
-            body = response.data[:300].decode("utf-8", "replace")
-            raise self._unusable("status 200", f"{response.status}: {body!r}")
+        status, data = self._post(json.dumps(request).encode())
+        if status != 200:
+            body = data[:300].decode("utf-8", "replace")
+            raise self._unusable("status 200", f"{status}: {body!r}")
         try:
-            answer = json.loads(response.data)
+            answer = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise self._unusable("JSON", f"{response.data[:100]!r} ({error})") from error
+            raise self._unusable("JSON", f"{data[:100]!r} ({error})") from error
         if not isinstance(answer, dict) or "result" not in answer:
             got = f"keys {list(answer)}" if isinstance(answer, dict) else type(answer).__name__
             raise self._unusable("an object with the key 'result'", got)
         return answer["result"]
 
-    def _post(self, body: bytes) -> Any:
-        pool = self._connected_pool()
-        from urllib3.exceptions import HTTPError, ProtocolError
-
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    def _post(self, body: bytes) -> tuple[int, bytes]:
+        line = self._line
+        if line is None or line.process != os.getpid():
+            line = self._line = KeepAliveLine(self.url, self.timeout, self.connections)
         try:
-            try:
-                return pool.request("POST", self.url, body=body, headers=headers)
-            except ProtocolError:
-                # A server may close an idle connection just as it is used again; asking twice
-                # does no harm.
-                return pool.request("POST", self.url, body=body, headers=headers)
-        except HTTPError as error:
+            return line.post(body)
+        except (OSError, HTTPException) as error:
             raise RetrieverError(
                 f"{self.url}: expected an answer within {self.timeout:g} s, got "
                 f"{type(error).__name__}: {error}; start the server, e.g. python -m "
                 f"rmgym.tools.retrieval.server, or raise the timeout"
             ) from error
-
-    def _connected_pool(self) -> Any:
-        with self._lock:
-            if self._pool is None or self._pool_process != os.getpid():
-                try:
-                    import urllib3
-                except ImportError as error:
-                    raise MissingExtraError("HttpRetriever", "search") from error
-                self._pool = urllib3.PoolManager(
-                    maxsize=self.connections,
-                    block=True,
-                    retries=False,
-                    timeout=urllib3.Timeout(connect=self.timeout, read=self.timeout),
-                )
-                self._pool_process = os.getpid()
-            return self._pool
 
     def _hits(self, documents: object, k: int) -> list[Hit]:
         if not isinstance(documents, list):

@@ -6,9 +6,9 @@ import pytest
 from rmgym.errors import MissingExtraError
 from rmgym.protocols import Passage
 from rmgym.tools import retrieval
-from rmgym.tools.retrieval import Bm25Retriever, EnglishAnalyzer, HttpRetriever, analysis
+from rmgym.tools.retrieval import Bm25Retriever, EnglishAnalyzer, analysis
 
-HEAVY = ["bm25s", "datasets", "http.server", "jnius", "numba", "Stemmer", "torch", "urllib3"]
+HEAVY = ["bm25s", "datasets", "http.server", "jnius", "numba", "Stemmer", "torch"]
 
 
 def test_every_exported_name_can_be_had() -> None:
@@ -48,12 +48,6 @@ def test_numba_asked_for_but_missing_says_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'rmgym\[search-large\]'"):
         Bm25Retriever([Passage(id="a", title="", text="x")], backend="numba")
-
-
-def test_http_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "urllib3", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'rmgym\[search\]'"):
-        HttpRetriever("http://127.0.0.1:9").search(["x"], 1)
 
 
 def test_the_analyzer_works_again_once_its_library_is_there() -> None:
