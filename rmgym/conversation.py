@@ -50,6 +50,8 @@ class Facts(Mapping[str, Any]):
 
 
 NO_FACTS = Facts()
+NO_TERMS: Mapping[str, float] = {}
+"""What a turn has earned before it is scored; never changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +195,7 @@ class Conversation:
         turn = Turn(
             observation=seen,
             completion=Completion(text=action),
+            reward_terms=NO_TERMS,
             terminated=stop is not None,
             truncated=cut is not None,
             info=info,
@@ -228,26 +231,21 @@ class Conversation:
         What the turn has already earned stays: a seat that others end earns in two parts.
         """
         turn = self.turns[-1]
-        info: dict[str, Any] = {**turn.info, "reward_terms": granted.terms}
-        if granted.metrics:
-            info["metrics"] = {**info["metrics"], **granted.metrics}
-        terms, reward, kept = granted.terms, granted.reward, info
+        terms, reward = granted.terms, granted.reward
         if turn.reward_terms:
             terms = {**turn.reward_terms}
             for name, value in granted.terms.items():
                 terms[name] = terms.get(name, 0.0) + value
             reward = sum(terms.values(), 0.0)
-            kept = {**info, "reward_terms": terms}
-        # In place: `play` or `close` made this turn, and nobody else has seen it settled.
+        # In place: `play` or `close` made this turn, and nobody else has seen it settled. What
+        # leaves is a copy: a wrapper may change it, and the record must not change with it.
+        info: dict[str, Any] = turn.info  # type: ignore[assignment]
+        info["reward_terms"] = terms
+        info["metrics"].update(granted.metrics)
         object.__setattr__(turn, "reward", reward)
         object.__setattr__(turn, "reward_terms", terms)
-        object.__setattr__(turn, "info", kept)
-        # What leaves is a copy: a wrapper may change it, and the record must not change with it.
-        return granted.reward, {
-            **info,
-            "reward_terms": {**granted.terms},
-            "metrics": {**info["metrics"]},
-        }
+        out = {**info, "reward_terms": {**granted.terms}, "metrics": {**info["metrics"]}}
+        return granted.reward, out
 
     def snapshot(self) -> ConversationState:
         """Return the record as it stands."""

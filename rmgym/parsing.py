@@ -63,17 +63,28 @@ def first_tag(
     >>> first_tag("<search>never closed", ["search"]) is None
     True
     """
+    marks = [_marks(name) for name in names]
+    return _leftmost(text, marks, [(name, f"<{name}/>") for name in self_closing])
+
+
+def _marks(name: str) -> tuple[str, str, str]:
+    return name, f"<{name}>", f"</{name}>"
+
+
+def _leftmost(
+    text: str, marks: Sequence[tuple[str, str, str]], single: Sequence[tuple[str, str]]
+) -> tuple[str, str] | None:
     best: tuple[int, int, int, str] | None = None
-    for name in names:
-        start = text.find(f"<{name}>")
+    for name, opening, closing in marks:
+        start = text.find(opening)
         if start < 0:
             continue
-        inside = start + len(name) + 2
-        end = text.find(f"</{name}>", inside)
+        inside = start + len(opening)
+        end = text.find(closing, inside)
         if end >= 0 and (best is None or start < best[0]):
             best = (start, inside, end, name)
-    for name in self_closing:
-        start = text.find(f"<{name}/>")
+    for name, mark in single:
+        start = text.find(mark)
         if start >= 0 and (best is None or start < best[0]):
             best = (start, start, start, name)
     if best is None:
@@ -180,11 +191,12 @@ class TagGrammar:
             if tool.required and tool.text_argument is None:
                 raise ValueError(f"expected a text_argument of {tool.name!r} to write it as a tag")
         self._by_name = {tool.name: tool for tool in self.tools}
-        self._self_closing = [t.name for t in self.tools if t.text_argument is None]
+        self._marks = [_marks(tool.name) for tool in self.tools]
+        self._single = [(t.name, _tag_form(t)) for t in self.tools if t.text_argument is None]
 
     def parse(self, text: str) -> Call:
         """Return the call written by the leftmost complete tag."""
-        found = first_tag(text, self._by_name, self._self_closing)
+        found = _leftmost(text, self._marks, self._single)
         if found is None:
             wanted = " or ".join(_tag_form(tool) for tool in self.tools)
             raise ParseError(f"expected {wanted}, got no complete action; close the tag")
@@ -206,11 +218,13 @@ class ToolCallGrammar:
         strangers = [tag for tag in tags if tag not in self._by_name]
         if strangers:
             raise ValueError(f"expected answer tags of {sorted(self._by_name)}, got {strangers}")
-        self._self_closing = [t for t in tags if self._by_name[t].text_argument is None]
+        bare = [self._by_name[tag] for tag in tags if self._by_name[tag].text_argument is None]
+        self._single = [(tool.name, _tag_form(tool)) for tool in bare]
+        self._marks = [_marks(name) for name in ("tool_call", *tags)]
 
     def parse(self, text: str) -> Call:
         """Return the leftmost complete call or tag, its arguments held against the schema."""
-        found = first_tag(text, ("tool_call", *self.tags), self._self_closing)
+        found = _leftmost(text, self._marks, self._single)
         if found is None:
             tagged = [_tag_form(self._by_name[tag]) for tag in self.tags]
             wanted = ["<tool_call>{...}</tool_call>", *tagged]
