@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import weakref
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from math import isfinite
@@ -179,13 +179,14 @@ class Transport:
 
     def _describe(self, path: str, error: Exception, attempts: int) -> str:
         times = f" in {attempts} attempts" if attempts > 1 else ""
-        if isinstance(error, TimeoutError) or type(error).__name__ == "APITimeoutError":
+        if isinstance(error, TimeoutError):
             came = f"none within {self.settings.timeout} s{times}"
         elif hasattr(error, "response"):
             status = error.response.status_code
             came = f"status {status}{times}: {shown(error.response.text)}"
         else:
-            came = f"none{times}: {error.__cause__ or error}"
+            cause = _first_cause(error)
+            came = f"none{times}: {type(cause).__name__}: {shown(str(cause))}"
         return f"expected an answer from {self._address(path)}, got {came}"
 
     def _address(self, path: str) -> str:
@@ -200,6 +201,16 @@ class Transport:
             came = shown(content.decode("utf-8", "replace")) if content else "an empty body"
             raise self.error(f"expected a JSON object from {self._address(path)}, got {came}")
         return found
+
+
+async def together(coroutines: Sequence[Any]) -> list[Any]:
+    """Return what coroutines return, in order; if one fails, cancel the others and raise it."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def shown(value: object) -> str:
@@ -223,7 +234,7 @@ def _make_client(settings: ServerSettings) -> AsyncOpenAI:
         base_url=settings.base_url,
         api_key=key,
         max_retries=0,
-        timeout=settings.timeout,
+        timeout=None,  # the transport's own covers the whole request
         http_client=http,
     )
 
@@ -238,6 +249,13 @@ def _serve(loop: asyncio.AbstractEventLoop, client: AsyncOpenAI) -> None:
     loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
     loop.run_until_complete(client.close())
     loop.close()
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """Return what happened in the end; between it and the client's error names get lost."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def _is_passing(error: Exception) -> bool:

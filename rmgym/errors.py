@@ -13,6 +13,9 @@ RmgymError
     ├── ScorerError
     ├── JudgeError
     └── PolicyError
+
+Modules above add their own under BackendError: `rmgym.rollout` EpisodeTimeoutError and
+SeatLostError, `rmgym.agents.engine` EngineError, `rmgym.judges` BudgetExceeded under JudgeError.
 """
 
 from __future__ import annotations

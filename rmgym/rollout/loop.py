@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import gymnasium as gym
-from gymnasium.vector import VectorEnv
 
 from rmgym.errors import BackendError
 from rmgym.protocols import Policy
@@ -122,11 +121,13 @@ def _play_in_turns(
         raise TypeError(
             f"expected a policy with act, got {type(policy).__name__}; engine='async' takes aact"
         )
-    made = None
+    made: gym.Env[Any, Any] | ChatVectorEnv | None = None
     number = max(1, min(num_envs, plan.episodes))
     if isinstance(env, str):
         made = env = make_vec(env, number, mode=mode, isolate_errors=True)
-    elif callable(env) and not isinstance(env, (gym.Env, VectorEnv)):
+    elif callable(env) and number == 1 and mode == "sync":
+        made = env = env()
+    elif callable(env):
         made = env = ChatVectorEnv(env, number, mode=mode, isolate_errors=True)
     elif num_envs != 1 or mode != "sync":
         raise ValueError("expected num_envs and mode with an id alone, got them with an object")

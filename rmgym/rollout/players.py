@@ -86,7 +86,11 @@ class _Player:
                 await self._crew.record(episode, await self._play(episode))
         finally:
             self._crew.asker.leave()
-            await self._seat.close()
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the seat."""
+        await self._seat.close()
 
     async def _play(self, episode: int) -> Trajectory | EpisodeFailure:
         attempt = _Attempt(episode)
@@ -181,17 +185,22 @@ class Players:
 
         An error that is no backend's is raised, and what was in flight is left.
         """
-        players = [asyncio.create_task(_Player(seat, self).play_all(waiting)) for seat in seats]
+        players = [_Player(seat, self) for seat in seats]
+        tasks: list[asyncio.Task[None]] = []
         try:
-            await asyncio.gather(*players)
-        finally:
             for player in players:
-                player.cancel()
-            await asyncio.gather(*players, return_exceptions=True)
+                tasks.append(asyncio.create_task(player.play_all(waiting)))
+                await asyncio.sleep(0)  # the first ask the policy while the others are set up
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             if self._recorder is not None:
                 # What is being written must be on the disk before the caller closes the store.
                 await self._recorder.call(int)
                 self._recorder.close()
+            await asyncio.gather(*(player.close() for player in players))
 
     async def record(self, episode: int, ended: Trajectory | EpisodeFailure) -> None:
         """Store an end, then tell of it."""

@@ -146,6 +146,7 @@ class ThreadSeat:
     def __init__(self, make_env: MakeEnv) -> None:
         self._host = EnvHost(make_env)
         self._thread = WorkerThread("rmgym environment")
+        self._is_closed = False
 
     @property
     def is_usable(self) -> bool:
@@ -170,8 +171,13 @@ class ThreadSeat:
 
     async def close(self) -> None:
         """Close the environment; one that is still being stepped closes after that."""
-        if self.is_usable:
-            await self._thread.call(self._host.close)
-            self._thread.close()
-        else:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._thread.is_busy:
             self._thread.close(self._host.close)
+            return
+        try:
+            await self._thread.call(self._host.close)
+        finally:
+            self._thread.close()

@@ -19,7 +19,7 @@ class _Job(NamedTuple):
 
 
 class WorkerThread:
-    """One thread that does one call after another.
+    """One thread that does one call after another; it starts with the first.
 
     What it works on stays in its thread, as databases and virtual machines want it. The thread is
     a daemon: a call that never ends keeps neither the loop nor the process from ending.
@@ -31,7 +31,8 @@ class WorkerThread:
     def __init__(self, name: str) -> None:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._unfinished = 0
-        Thread(target=self._work, name=name, daemon=True).start()
+        self._name = name
+        self._thread: Thread | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -47,21 +48,30 @@ class WorkerThread:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[ResultT] = loop.create_future()
+        if self._thread is None:
+            self._thread = Thread(target=self._work, name=self._name, daemon=True)
+            self._thread.start()
         self._unfinished += 1
         self._jobs.put(_Job(loop, future, lambda: function(*args, **kwargs)))
         return await future
 
     def close(self, last: Callable[[], object] = lambda: None) -> None:
         """Let the thread end after the calls made so far and a last one, not waited for."""
-        self._last = last
-        self._jobs.put(None)
+        if self._thread is not None:
+            self._last = last
+            self._jobs.put(None)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
+            result: Any = None
+            error: BaseException | None = None
             try:
-                result, error = job.work(), None
+                result = job.work()
+            except StopIteration as caught:  # no future takes one
+                error = RuntimeError(f"a call raised {caught!r}")
+                error.__cause__ = caught
             except BaseException as caught:
-                result, error = None, caught
+                error = caught
             try:
                 job.loop.call_soon_threadsafe(self._settle, job.future, result, error)
             except RuntimeError:
