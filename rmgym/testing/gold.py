@@ -12,7 +12,12 @@ from rmgym.registry import Registry
 _GOLD = Registry(
     "gold policy",
     {
+        "rmgym/Critique-v0": "rmgym.agents.debate_critics:perfect_critic",
+        "rmgym/Debate-v0": "rmgym.agents.debate:stubborn_truth",
+        "rmgym/Judge-v0": "rmgym.agents.judging:oracle",
+        "rmgym/PlanGround-v0": "rmgym.agents.debate_critics:careful_planner",
         "rmgym/Search-v0": "rmgym.agents.search:chain_oracle",
+        "rmgym/Welfare-v0": "rmgym.agents.welfare_divisions:greedy",
         "rmgym-testing/Echo-v0": "rmgym.testing.echo:EchoGold",
     },
 )

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env as gymnasium_check_env
 
-import rmgym
-from rmgym.agents.catalog import demo_policy_names, make_policy
+from rmgym.agents.catalog import chat_ids, demo_policy_names, make_policy
 from rmgym.rollout import rollout
 from rmgym.testing import audit, check_env, malformed_actions
 
-IDS = rmgym.registered_ids()
+IDS = chat_ids()
 EPISODES = 12
 
 

@@ -18,6 +18,11 @@ SCRIPTS: dict[str, tuple[list[str], str]] = {
         ["--episodes", "2", "--replays", "2"],
         r"rank correlation (-?\d\.\d{3}|nan)",
     ),
+    "debate_judges_own_gym.py": (
+        ["--episodes", "10"],
+        r"calibration error of the verifier: \d\.\d{3}",
+    ),
+    "debate_with_your_policy.py": (["--episodes", "4"], r"wins( [+-]\d\.\d{3}){4}"),
 }
 """Arguments for a tiny budget, and what the last line looks like."""
 NEEDS = {"compare_reward_schemes.py": "matplotlib"}

@@ -1,0 +1,1 @@
+"""Social-welfare allocation: an allocator that must choose between output and fairness."""

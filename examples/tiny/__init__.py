@@ -1,0 +1,1 @@
+"""The parts of `examples/train_tiny.py`: a small world, a tokenizer, a transformer, a trainer."""
