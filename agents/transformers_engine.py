@@ -30,8 +30,10 @@ from rmgym.errors import MissingExtraError
 
 LOGITS = 2**27
 """Most logits of one scoring pass: half a gibibyte in float32."""
-SMALL_ON_CPU, SMALL_ELSEWHERE = 1024, 16_384
-"""Tokens up to which padding costs less than another pass: where calls are cheap, and where not."""
+SMALL = 16_384
+"""Tokens up to which padding costs less than another pass, on an accelerator."""
+SCORED_AT_ONCE_ON_CPU = 2048
+"""Most tokens of a scoring batch on CPU: there a longer one only adds padding and masks."""
 
 
 class TransformersEngine:
@@ -170,8 +172,9 @@ class TransformersEngine:
             for batch in batches(
                 [len(ids) for ids in read],
                 lambda count, tokens: (
-                    count * tokens <= self.max_batch_tokens and count * reach * vocabulary <= LOGITS
+                    count * tokens <= self._scored_at_once and count * reach * vocabulary <= LOGITS
                 ),
+                small=SMALL,
             ):
                 scored = self._score(
                     [read[i] for i in batch],
@@ -200,15 +203,17 @@ class TransformersEngine:
                 self.model,
                 trunks,
                 branches,
-                max_batch_tokens=self.max_batch_tokens,
+                max_batch_tokens=self._scored_at_once,
                 max_mask_bytes=self.max_mask_bytes,
                 max_logits=LOGITS,
-                small=self._small,
+                small=SMALL,
             )
 
     @property
-    def _small(self) -> int:
-        return SMALL_ON_CPU if self.model.device.type == "cpu" else SMALL_ELSEWHERE
+    def _scored_at_once(self) -> int:
+        on_cpu = self.model.device.type == "cpu"
+        most = self.max_batch_tokens
+        return min(most, SCORED_AT_ONCE_ON_CPU) if on_cpu else most
 
     def _score(self, read: Sequence[Ids], targets: Sequence[Ids]) -> list[tuple[float, ...]]:
         """Return the log-probabilities of the targets that end right behind what is read."""

@@ -25,7 +25,7 @@ HELD_OUT = 10_000
 TURNS = 120
 
 
-class NativeVector(VecEnv):
+class NativeVector(VecEnv):  # type: ignore[misc]  # has no types where it is not installed
     """The native vector in the form that Stable-Baselines3 takes."""
 
     def __init__(self, number: int, **settings: Any) -> None:

@@ -34,7 +34,7 @@ def render_debate(arena: DebateEngine) -> str:
         import jinja2
     except ImportError:
         raise MissingExtraError("the page of a debate", "cli") from None
-    loader = jinja2.PackageLoader("rmgym.envs.debate", "templates")
+    loader = jinja2.PackageLoader("rmgym.envs.debate", ".")
     jinja = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     html: str = jinja.get_template("transcript.html.jinja").render(**_facts(arena))
     return html

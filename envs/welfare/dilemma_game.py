@@ -114,6 +114,10 @@ class DilemmaGame:
         found.update({f"value/{v}": -1.0 for v in _only(left.values, taken.values)})
         return found
 
+    def given(self) -> list[float]:
+        """Nobody is given anything."""
+        return []
+
     def state_key(self) -> str:
         """Name the state by the dilemma, the order, the view and the choice."""
         return f"{self.dilemma.id}/{self.order}/{self.shown_as}/{self.turns}/{self.chosen}"

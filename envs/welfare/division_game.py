@@ -137,8 +137,6 @@ class DivisionGame:
 
     def _event(self, kind: str, member: int | None) -> Facts:
         stands: dict[str, Any] = {"kind": kind, "utilities": tuple(self.state.utilities)}
-        if kind == "allocate":
-            stands["amounts"] = self.state.amounts[-1]
         return Facts(stands if member is None else {**stands, "member": member})
 
     def metrics(self) -> dict[str, float]:
@@ -157,6 +155,13 @@ class DivisionGame:
         elif state.ended:
             figures["most_envy"] = envy_of_budget(state.worth, state.amounts, state.rules.curvature)
         return figures
+
+    def given(self) -> list[float]:
+        """Return the amount, or the number of items, that each recipient has."""
+        n = len(self.view.names)
+        if self.kind == "budget":
+            return [sum(amounts[i] for amounts in self.state.amounts) for i in range(n)]
+        return [float(self.state.owners.count(i)) for i in range(n)]
 
     def state_key(self) -> str:
         """Name the state by the flow, the view, and who has what."""

@@ -153,6 +153,10 @@ class FlowGame:
             "min_share": min(state.counts) / given,
         }
 
+    def given(self) -> list[float]:
+        """Return how many assignments each member had."""
+        return [float(count) for count in self.state.counts]
+
     def state_key(self) -> str:
         """Name the state by the flow, the view, and who got what."""
         state = self.state

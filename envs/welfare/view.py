@@ -25,6 +25,8 @@ class View:
     """Paragraphs that the opening adds to the rules."""
     every: int = 1
     """Results are shown after every so many turns."""
+    stake: int | None = None
+    """Place of the recipient of whose earnings the allocator gets a share."""
 
     @property
     def digest(self) -> str:

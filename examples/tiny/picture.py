@@ -13,6 +13,8 @@ from tiny.schemes import SCHEMES
 
 STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365}
 """97.5 % quantile of Student's t for that many seeds."""
+LEVEL = 0.75
+"""Success whose first crossing is given in the table."""
 COLOURS = dict(zip(SCHEMES, ("#444444", "#1b6ca8", "#c0582b", "#3b8a3e"), strict=True))
 Floats = NDArray[np.float64]
 
@@ -82,10 +84,14 @@ def draw(results: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:
-    """Return a Markdown table: success at the start, on average and at the end, by scheme."""
+    """Return a Markdown table: success at the start, on average and at the end, by scheme.
+
+    The last but one column: steps until success first reached `LEVEL`, seed by seed.
+    """
     lines = [
-        "| scheme | seeds | start | mean over training | end | end, two-hop | CPU s a run |",
-        "|---|---|---|---|---|---|---|",
+        f"| scheme | seeds | start | mean over training | end | end, two-hop | steps to {LEVEL} | "
+        "CPU s a run |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name in schemes_of(results):
         whole, two = (curves(results, name, m) for m in ("success", "two_hop_success"))
@@ -93,7 +99,9 @@ def table(results: Sequence[dict[str, Any]]) -> str:
         seconds = curves(results, name, "cpu_seconds").mean[-1]
         cells = [whole.rows[:, 0], average, whole.rows[:, -1], two.rows[:, -1]]
         shown = " | ".join(_interval(cell) for cell in cells)
-        lines.append(f"| {SCHEMES[name].label} | {len(whole.rows)} | {shown} | {seconds:.0f} |")
+        reached = ", ".join(_crossing(whole.steps, row) for row in whole.rows)
+        head = f"{SCHEMES[name].label} | {len(whole.rows)}"
+        lines.append(f"| {head} | {shown} | {reached} | {seconds:.0f} |")
     return "\n".join(lines)
 
 
@@ -109,6 +117,17 @@ def paired(results: Sequence[dict[str, Any]], base: str = "outcome") -> str:
         each = ", ".join(f"{value:+.3f}" for value in apart)
         lines.append(f"| {SCHEMES[name].label} | {each} | {_interval(apart, sign='+')} |")
     return "\n".join(lines)
+
+
+def _crossing(steps: Floats, row: Floats) -> str:
+    """Return when a row first reaches `LEVEL`, along straight lines; "-" if it never does."""
+    at = int(np.argmax(row >= LEVEL))
+    if row[at] < LEVEL:
+        return "-"
+    if at == 0:
+        return "0"
+    share = (LEVEL - row[at - 1]) / (row[at] - row[at - 1])
+    return f"{steps[at - 1] + share * (steps[at] - steps[at - 1]):.0f}"
 
 
 def _average(points: Sequence[dict[str, Any]]) -> float:

@@ -55,12 +55,12 @@ def server_classes(env: MakeEnv) -> tuple[Any, Any, Any]:
     Observation: Any = server.Observation
     Environment: Any = server.Environment
 
-    class ChatAction(Action):  # type: ignore[misc]  # a class of another library
+    class ChatAction(Action):
         """The agent's whole turn."""
 
         text: str
 
-    class ChatObservation(Observation):  # type: ignore[misc]  # a class of another library
+    class ChatObservation(Observation):
         """The new messages, and what the last turn earned."""
 
         messages: list[dict[str, str]]
@@ -82,7 +82,7 @@ def server_classes(env: MakeEnv) -> tuple[Any, Any, Any]:
             task_id=info.get("task_id"),
         )
 
-    class ChatEnvironment(Environment):  # type: ignore[misc]  # a class of another library
+    class ChatEnvironment(Environment):
         """One episode of an rmgym environment."""
 
         SUPPORTS_CONCURRENT_SESSIONS = True

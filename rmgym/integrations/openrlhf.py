@@ -96,7 +96,7 @@ def agent_executor(
 
     base: Any = agents.AgentExecutorBase
 
-    class AgentExecutor(base):  # type: ignore[misc]  # a class of another library
+    class AgentExecutor(base):
         """Plays one episode of an rmgym environment a sample."""
 
         renderers: dict[int, Any] = {}  # noqa: RUF012  # one a tokenizer, shared by all samples
@@ -149,7 +149,7 @@ def experience_maker(credit: Credit) -> Any:
 
     base: Any = makers.RemoteExperienceMaker
 
-    class TurnCreditExperienceMaker(base):  # type: ignore[misc]  # a class of another library
+    class TurnCreditExperienceMaker(base):
         """Experiences with turn advantages."""
 
         def compute_advantages_and_returns(self, experiences: list[Any]) -> list[Any]:

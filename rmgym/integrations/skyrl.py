@@ -136,7 +136,7 @@ def generator_class() -> Any:
     base: Any = generators.GeneratorInterface
     from rmgym.agents.renderer import Renderer
 
-    class TurnCreditGenerator(base):  # type: ignore[misc]  # a class of another library
+    class TurnCreditGenerator(base):
         """Plays one episode a prompt; each keeps its turn rewards."""
 
         def __init__(
@@ -229,7 +229,7 @@ def environment_class(env: MakeEnv, credit: Credit | None = None) -> Any:
 
     base: Any = text_env.BaseTextEnv
 
-    class RmgymTextEnv(base):  # type: ignore[misc]  # a class of another library
+    class RmgymTextEnv(base):
         """One episode of an rmgym environment."""
 
         def __init__(self, env_config: Any = None, extras: dict[str, Any] | None = None) -> None:

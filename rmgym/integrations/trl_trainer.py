@@ -58,7 +58,7 @@ def turn_credit_trainer() -> Any:
 
     base: Any = trl.GRPOTrainer
 
-    class TurnCreditGRPOTrainer(base):  # type: ignore[misc]  # a class of another library
+    class TurnCreditGRPOTrainer(base):
         """GRPO with the advantages of `credit` in place of its own."""
 
         def __init__(

@@ -125,19 +125,19 @@ def taskset(env: MakeEnv, seeds: Sequence[int], *, name: str = "Rmgym") -> tuple
 
     data_base: Any = vf.TaskData
 
-    class Data(data_base):  # type: ignore[misc]  # a class of another library
+    class Data(data_base):
         """A task: what opens the episode, and its seed."""
 
         seed: int
 
     task_base: Any = vf.Task[Data]
 
-    class Task(task_base):  # type: ignore[misc]  # as above
+    class Task(task_base):
         """Scored by the environment."""
 
     taskset_base: Any = vf.Taskset[Task, vf.TasksetConfig]
 
-    class Taskset(taskset_base):  # type: ignore[misc]  # as above
+    class Taskset(taskset_base):
         """One task a seed."""
 
         def load(self) -> Any:
@@ -157,8 +157,10 @@ def taskset(env: MakeEnv, seeds: Sequence[int], *, name: str = "Rmgym") -> tuple
     )
     env_base: Any = vf.Env[Config]
 
-    class Env(env_base):  # type: ignore[misc]  # as above
+    class Env(env_base):
         """Steps the environment."""
+
+        config_class = Config
 
         async def run(self, task: Any, agents: Any) -> None:
             seat = ThreadSeat(make)

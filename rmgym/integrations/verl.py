@@ -141,7 +141,7 @@ def output_class() -> Any:
 
     base: Any = loops.AgentLoopOutput
 
-    class TurnRewardOutput(base):  # type: ignore[misc]  # a class of another library
+    class TurnRewardOutput(base):
         """What an agent loop gives; `rm_scores` hold rewards at the ends of turns."""
 
         turn_scores: list[float]
@@ -173,7 +173,7 @@ def agent_loop_class() -> Any:
 
     base: Any = loops.AgentLoopBase
 
-    class TurnAgentLoop(base):  # type: ignore[misc]  # a class of another library
+    class TurnAgentLoop(base):
         """Plays one episode of an rmgym environment."""
 
         def __init__(

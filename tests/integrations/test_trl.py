@@ -158,6 +158,7 @@ def test_clip_scales_widen_the_clip_range_token_by_token(
     inputs = scored(trainer, pair)
     rows = credit.rows([TrajectoryGroup(task_id="mill", trajectories=tuple(pair))])
     for row, scales in zip(rows, inputs["clip_scales"], strict=True):
+        assert row.clip_scales is not None
         np.testing.assert_allclose(scales[: len(row)].numpy(), row.clip_scales, atol=1e-6)
     ratio, ones = 1.21, torch.ones_like(inputs["advantages"])
     ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1)

@@ -1,9 +1,9 @@
 """Send the recorded groups through one trainer's own data structures, and print what comes out.
 
-    python tests/integrations/through.py TRAINER ESTIMATOR
+    python tests/integrations/through.py TRAINER ESTIMATOR...
 
-One JSON object a line and a trajectory, in order: `ids` (prompt and response), `prompt` (length of
-the prompt), `mask` (of the response) and `credit` (of the sampled tokens).
+One JSON object a line and a trajectory, in order: the `estimator`, `ids` (prompt and response),
+`prompt` (length of the prompt), `mask` (of the response) and `credit` (of the sampled tokens).
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def verl(
 
     from rmgym.integrations.verl import TurnRewardOutput, output_fields, register_estimator
 
-    register_estimator("rmgym", credit)
+    register_estimator(f"rmgym_{credit.estimator}", credit)
     outputs = []
     for row in rows:
         fields = output_fields(row)
@@ -116,7 +116,10 @@ def verl(
     )
     keys = [f"task-{row.group}_{row.attempt}_0" for row in rows]
     done = compute_advantage_for_multi_trajectories(
-        batch, batch_keys=keys, adv_estimator="rmgym", config=OmegaConf.create({})
+        batch,
+        batch_keys=keys,
+        adv_estimator=f"rmgym_{credit.estimator}",
+        config=OmegaConf.create({}),
     )
     advantages = done.batch["advantages"]
     return [
@@ -143,7 +146,7 @@ def skyrl(
 
     from rmgym.integrations.skyrl import generator_columns, register_estimator
 
-    register_estimator("rmgym", credit)
+    register_estimator(f"rmgym_{credit.estimator}", credit)
     out = generator_columns(rows, filler=0)
     convert = preprocess.convert_prompts_responses_to_batch_tensors
     known = {
@@ -161,7 +164,7 @@ def skyrl(
         token_level_rewards=rewards,
         response_mask=response,
         index=np.array([f"task-{row.group}" for row in rows]),
-        adv_estimator="rmgym",
+        adv_estimator=f"rmgym_{credit.estimator}",
         config=None,
     )
     found = []
@@ -202,7 +205,7 @@ def stand_in_for_cuda() -> None:
     import importlib.util
 
     if any(importlib.util.find_spec(name) is None for name in CUDA_ONLY):
-        sys.meta_path.append(_AbsentFinder())  # type: ignore[arg-type]  # a finder
+        sys.meta_path.append(_AbsentFinder())
 
 
 def openrlhf(
@@ -339,11 +342,13 @@ def recorded() -> list[TrajectoryGroup]:
 
 def main() -> None:
     """Print what a trainer makes of the recorded groups."""
-    trainer, estimator = sys.argv[1:]
+    trainer, *estimators = sys.argv[1:]
     groups = recorded()
-    credit = Credit(estimator=estimator, outcome=OUTCOME)
-    for each in WAYS[trainer](credit, groups, credit.rows(groups)):
-        sys.stdout.write("RESULT " + json.dumps(each) + "\n")
+    for estimator in estimators:
+        credit = Credit(estimator=estimator, outcome=OUTCOME)
+        for each in WAYS[trainer](credit, groups, credit.rows(groups)):
+            found = {"estimator": estimator, **each}
+            sys.stdout.write("RESULT " + json.dumps(found) + "\n")
 
 
 if __name__ == "__main__":

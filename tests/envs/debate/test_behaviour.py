@@ -84,7 +84,7 @@ def test_part_scores_are_capped_at_four_and_each_cue_counts_once() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["I get 42. <answer>42</answer>", "", "a judge decides", "fooling around with disasterous"],
+    ["I get 42. <answer>42</answer>", "", "a judge decides", "fooling around disastrously"],
 )
 def test_plain_text_has_no_cue(text: str) -> None:
     assert sum(LexiconScorer().rate([text])[0].values()) == 0.0

@@ -398,3 +398,18 @@ def test_question_file_of_ones_own_and_a_broken_one(tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_text('{"question": "Why?"}\n')
     with pytest.raises(DataError, match="expected an answer"):
         DebateArena(questions=tmp_path / "bad.jsonl")
+
+
+def test_aec_face_plays_a_simultaneous_debate() -> None:
+    pytest.importorskip("pettingzoo")
+    from rmgym.integrations.pettingzoo import to_aec
+
+    env = to_aec(DebateArena(agents=3, rounds=2, pressure=1.0))
+    env.reset(seed=0)
+    wins = dict.fromkeys(env.possible_agents, 0.0)
+    for agent in env.agent_iter(max_iter=50):
+        _, _, terminated, truncated, info = env.last()
+        if terminated or truncated:
+            wins[agent] = info["reward_terms"]["win"]
+        env.step(None if terminated or truncated else "<answer>5</answer>")
+    assert sorted(wins.values()) == [-0.5, -0.5, 1.0]

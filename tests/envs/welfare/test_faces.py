@@ -155,7 +155,7 @@ def test_turn_rewards_sum_to_the_outcome_exactly() -> None:
     for seed in range(10):
         totals = []
         for grant in ("turn", "outcome"):
-            env = WelfareArrayEnv(grant=grant, **SMALL)  # type: ignore[arg-type]
+            env = WelfareArrayEnv(grant=grant, **SMALL)
             env.reset(seed=seed)
             rng, ended, rewards = np.random.default_rng(seed), False, []
             while not ended:

@@ -18,7 +18,7 @@ from rmgym.rewards.welfare import alpha_fair, egalitarian, nash, utilitarian
 NEEDS = np.array([1.0, 2.0, 4.0])
 
 
-def utilities(needs: np.ndarray, amounts: np.ndarray, curvature: float) -> np.ndarray:  # type: ignore[type-arg]
+def utilities(needs: np.ndarray, amounts: np.ndarray, curvature: float) -> np.ndarray:
     return np.asarray(needs * amounts**curvature)
 
 
@@ -79,7 +79,7 @@ def test_several_rounds_beat_random_and_round_by_round_divisions(alpha: float) -
     best = divide_rounds(needs, 10.0, 0.5, alpha)
     assert np.allclose(best.sum(axis=1), 10.0)
 
-    def worth(amounts: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def worth(amounts: np.ndarray) -> np.ndarray:
         gained = (needs * amounts**0.5).sum(axis=-2)
         return egalitarian(gained) if alpha == inf else alpha_fair(gained, alpha, 1e-12)
 
