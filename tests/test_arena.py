@@ -182,7 +182,7 @@ def in_dicts(arena: Negotiation) -> Any:
     """
     from pettingzoo.utils.wrappers import BaseParallelWrapper
 
-    class InDicts(BaseParallelWrapper):  # type: ignore[misc]  # PettingZoo ships no types
+    class InDicts(BaseParallelWrapper):
         def __init__(self) -> None:
             super().__init__(arena)
             seats = arena.possible_agents

@@ -38,6 +38,9 @@ generation.py | source |
 """
 
 
+_ANSWER_NAMES = {line.split("|")[1].strip() for line in _ANSWER_METHODS.strip().splitlines()}
+
+
 def methods_page() -> str:
     """Return the page."""
     lines = [_INTRODUCTION, "## Rewards", ""]
@@ -47,6 +50,8 @@ def methods_page() -> str:
         _ANSWER_METHODS.strip(),
     ]
     lines += [_row(tuple(card)) for card in rewards.cards()]
+    listed = {card.name for card in rewards.cards()} | _ANSWER_NAMES
+    lines += [_plain_row(name) for name in rewards.names() if name not in listed]
     lines += ["", "## Estimators", ""]
     lines += [
         "| name | needs | equation | source | confidence | where it is biased |",
@@ -59,6 +64,14 @@ def methods_page() -> str:
         cells = (shown, needs, sheet.equation, sheet.source, sheet.confidence, sheet.bias_note)
         lines.append(_row(cells))
     return "\n".join(lines) + "\n"
+
+
+def _plain_row(name: str) -> str:
+    """Return the row of a term of one setting, whose docstring says the rest."""
+    target = rewards.get(name)
+    target = getattr(target, "func", target)
+    summary = (target.__doc__ or "").strip().splitlines()[0]
+    return _row((name, "-", "see its docstring", f"`{target.__module__}`", summary, "-", "ours"))
 
 
 def _row(cells: tuple[str, ...]) -> str:

@@ -297,4 +297,5 @@ def _ray() -> ModuleType:
         import ray
     except ImportError as error:
         raise MissingExtraError("engine='ray'", "ray") from error
-    return ray
+    module: ModuleType = ray
+    return module

@@ -116,7 +116,7 @@ def test_doctor_gives_the_line_that_installs_what_is_missing() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rollout", "rmgym/Serach-v0", "-p", "x"], "The ids are: rmgym/Search-v0"),
+        (["rollout", "rmgym/Serach-v0", "-p", "x"], "rmgym/Search-v0"),
         (["rollout", SEARCH, "-p", "single_shoot", *SMALL], "did you mean single_shot"),
         (["rollout", SEARCH, "-p", "single_shot", "-r", "emm", *SMALL], "did you mean em"),
         (["rollout", SEARCH, "-p", "single_shot", "-e", "corpus=/nowhere.jsonl"], "corpus"),

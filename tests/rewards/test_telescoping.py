@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rmgym.composition import RewardComposition
+from rmgym.messages import Observation
 from rmgym.protocols import Target, TargetLogprobs
 from rmgym.rewards.information_gain import BeliefMode, InformationGain, potentials
 from rmgym.trajectory import Completion, Context, Trajectory, Turn
@@ -33,7 +34,7 @@ class RandomScorer:
 def play(turns: int, composition: RewardComposition) -> Trajectory:
     """Score a conversation of so many turns online, as an environment does."""
     played: list[Turn] = []
-    message = ({"role": "user", "content": "x"},)
+    message: Observation = ({"role": "user", "content": "x"},)
     for number in range(1, turns + 1):
         ended = number == turns
         info = {"task": {"references": ["a"]}, "event": {"kind": "search"}, "metrics": {}}
