@@ -48,6 +48,7 @@ def load(name: str | None) -> tuple[Any, Any]:
 
 def main() -> None:
     """Train for a few steps."""
+    import torch
     from trl import GRPOConfig
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -74,6 +75,7 @@ def main() -> None:
             learning_rate=1e-4,
             beta=0.0,
             report_to=[],
+            use_cpu=not torch.cuda.is_available(),
             logging_steps=1,
             save_strategy="no",
         ),

@@ -63,7 +63,7 @@ def advantages(folder: Path) -> list[list[float]]:
     batch = DataProto.from_dict(
         tensors={
             "token_level_rewards": torch.tensor(rewards, dtype=torch.float32),
-            "response_mask": torch.tensor([(turns >= 0).astype(int)] * 2),
+            "response_mask": torch.tensor(np.array([turns >= 0] * 2)).long(),
         },
         non_tensors={"uid": np.array(["task", "task"], dtype=object)},
     )
