@@ -79,8 +79,10 @@ _WELFARE = {
     )
 }
 _BY_ENVIRONMENT["rmgym/Welfare-v0"] = Registry("policy of rmgym/Welfare-v0", _WELFARE)
-_ON_DEMAND = frozenset(("entity_chain", "literal_grounder", "exact", "first"))
-"""Policies for real text, other modes or seats, or an optional solver, left out of the demo."""
+_ON_DEMAND = frozenset(("entity_chain", "literal_grounder"))
+"""Policies for real text, other modes or seats, left out of the demo."""
+_OUT_OF_DEMO = {"rmgym/Welfare-v0": ("exact", "first")}
+"""Those of one environment that need an optional solver or another mode."""
 
 
 def policy_names(env_id: str) -> list[str]:
@@ -100,7 +102,8 @@ def _is_conversation(env_id: str) -> bool:
 
 def demo_policy_names(env_id: str) -> list[str]:
     """Return the scripted policies that play an environment on its embedded defaults."""
-    return [name for name in policy_names(env_id) if name not in _ON_DEMAND]
+    left_out = {*_ON_DEMAND, *_OUT_OF_DEMO.get(env_id, ())}
+    return [name for name in policy_names(env_id) if name not in left_out]
 
 
 def make_policy(env_id: str, name: str, env: Any, **options: Any) -> Policy:

@@ -15,7 +15,7 @@ from functools import partial
 
 import gymnasium as gym
 
-from rmgym import Completion, Context, Trajectory, TrajectoryGroup, rollout
+from rmgym import Completion, Context, Trajectory, TrajectoryGroup, Turn, rollout
 from rmgym.agents.catalog import make_policy
 from rmgym.integrations.credit import Credit
 from rmgym.integrations.verifiers import taskset, to_trace
@@ -35,7 +35,8 @@ __all__ = ["SearchEnv", "SearchTaskset"]
 
 def with_bytes(trajectory: Trajectory) -> Trajectory:
     """Return an episode as if a model of bytes had played it."""
-    tokenizer, turns = ByteTokenizer(), []
+    tokenizer = ByteTokenizer()
+    turns: list[Turn] = []
     for turn in trajectory.turns:
         text = turn.completion.text
         prompt = tokenizer.prompt(Context(turns, turn.observation))

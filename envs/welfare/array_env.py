@@ -12,7 +12,13 @@ from gymnasium.error import ResetNeeded
 
 from rmgym.envs.welfare.allocation import Allocation
 from rmgym.envs.welfare.case import MAX_FLOWS
-from rmgym.envs.welfare.division import Division, Divisions, DivisionState, amounts_of
+from rmgym.envs.welfare.division import (
+    Division,
+    Divisions,
+    DivisionState,
+    amounts_of,
+    whole_numbers,
+)
 from rmgym.envs.welfare.features import (
     Vector,
     division_state_features,
@@ -171,7 +177,7 @@ class WelfareArrayEnv(gym.Env[Vector, Any]):
             raise ResetNeeded("expected reset(), got a step after the end of the episode")
         self._turns += 1
         if isinstance(state, Allocation):
-            member = int(action)
+            member = _one_number(action)
             if 0 <= member < len(state.alive) and state.alive[member]:
                 state.assign(member)
             terminated, cut = state.stopped is not None, state.cut
@@ -185,12 +191,12 @@ class WelfareArrayEnv(gym.Env[Vector, Any]):
 
     def _give(self, state: DivisionState, action: Any) -> None:
         if self.settings.mode == "budget":
-            shares = np.asarray(action, dtype=np.float64)
+            shares = _as_shares(action)
             legal = shares.shape == (len(state.utilities),) and np.isfinite(shares).all()
             if legal and (shares >= 0).all():
                 state.divide(amounts_of(shares, self.settings.budget).tolist())
-        elif 0 <= int(action) < len(state.utilities):
-            state.give(int(action))
+        elif 0 <= _one_number(action) < len(state.utilities):
+            state.give(_one_number(action))
 
     def _reward(self, state: Allocation | DivisionState) -> float:
         if self.grant == "outcome" and not self._ended:
@@ -224,6 +230,16 @@ class WelfareArrayEnv(gym.Env[Vector, Any]):
         utilities = np.array(state.utilities)
         figures = {"total": float(utilities.sum()), "least": float(utilities.min())}
         return {**info, "fairness": 1.0 - float(gini(utilities)), **figures}
+
+
+def _one_number(action: Any) -> int:
+    chosen = whole_numbers(action)
+    return int(chosen) if chosen.ndim == 0 else -1
+
+
+def _as_shares(action: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    given = np.asarray(action)
+    return given.astype(np.float64) if given.dtype.kind in "iuf" else np.zeros(0)
 
 
 def _utilities(state: Allocation | DivisionState) -> Sequence[float]:

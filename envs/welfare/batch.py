@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rmgym.envs.welfare.allocation import Rules
 from rmgym.envs.welfare.case import Roster
+from rmgym.envs.welfare.division import whole_numbers
 from rmgym.envs.welfare.features import GLOBALS, MEMBER_FEATURES, flow_width, member_constants
 from rmgym.rewards.welfare import POINTS
 
@@ -74,7 +75,7 @@ class BatchAllocation:
 
     def play(self, rows: Rows, actions: NDArray[Any]) -> None:
         """Play one turn in some rows; an action that names nobody who is there assigns nothing."""
-        chosen = np.asarray(actions, dtype=np.int64)[rows]
+        chosen = whole_numbers(actions)[rows]
         members = self.counts.shape[1]
         legal = (chosen >= 0) & (chosen < members)
         if self.rules.elimination:

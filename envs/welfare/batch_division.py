@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmgym.envs.welfare.batch import Rows
-from rmgym.envs.welfare.division import Division, DivisionRules, amounts_of, draw_worth
+from rmgym.envs.welfare.division import (
+    Division,
+    DivisionRules,
+    amounts_of,
+    draw_worth,
+    whole_numbers,
+)
 from rmgym.envs.welfare.features import division_features
 from rmgym.rewards.welfare import gini
 
@@ -50,7 +56,7 @@ class BatchDivision:
         if self.kind == "budget":
             self._divide(rows, np.asarray(actions, dtype=np.float64)[rows])
         else:
-            self._give(rows, np.asarray(actions, dtype=np.int64)[rows])
+            self._give(rows, whole_numbers(actions)[rows])
         self.terminated[rows] = self.round[rows] == self.rules.rounds
         spent = self.turns[rows] >= self.rules.max_turns
         self.truncated[rows] = spent & ~self.terminated[rows]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,3 +153,15 @@ def amounts_of(shares: NDArray[np.float64], budget: float) -> NDArray[np.float64
     safe = np.where(total > 0, total, 1.0)
     amounts: NDArray[np.float64] = budget * np.where(total > 0, shares / safe, 1.0 / n)
     return amounts
+
+
+def whole_numbers(actions: Any) -> NDArray[np.int64]:
+    """Return choices as whole numbers, -1 for whatever is none (NaN, fractions, anything else)."""
+    given = np.asarray(actions)
+    if given.dtype.kind in "iu":
+        return given.astype(np.int64)
+    if given.dtype.kind != "f":
+        return np.full(given.shape, -1, dtype=np.int64)
+    whole = np.abs(given) < 2**31
+    rounded = np.where(whole, given, -1.0).astype(np.int64)
+    return np.where(whole & (rounded == given), rounded, -1)

@@ -53,7 +53,7 @@ def _version(
 
 @app.command()
 def demo(
-    episodes: Annotated[int, typer.Option("--episodes", "-n", min=1)] = 40,
+    episodes: Annotated[int, typer.Option("--episodes", "-n", min=1, help="a policy")] = 20,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="folder for trajectories and page")] = Path("runs/demo"),
 ) -> None:

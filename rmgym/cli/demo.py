@@ -12,18 +12,18 @@ from rich.markup import escape
 from rich.panel import Panel
 
 from rmgym.agents.catalog import demo_policy_names, make_policy
-from rmgym.cli.page import write_page
+from rmgym.cli.page import belief_curves, write_page
 from rmgym.cli.runs import LiveProgress, show_leaderboard
 from rmgym.registration import registered_ids
 from rmgym.rollout import TrajectoryStore, rollout
-from rmgym.rollout.summary import policy_of, summarise_by_policy
+from rmgym.rollout.summary import Summary, policy_of, summarise_by_policy
 from rmgym.trajectory import Trajectory
 
 DEMO_SETTINGS: dict[str, dict[str, Any]] = {
     "rmgym/Search-v0": {"rewards": ["em", ("information_gain", 0.5), ("format", 0.1)]}
 }
 _SHOWN_CHARACTERS = 700
-_PAGE_EPISODES_PER_POLICY = 8
+_PAGE_EPISODES_PER_POLICY = 4
 
 
 def run_demo(console: Console, *, episodes: int, seed: int, out: Path) -> list[Trajectory]:
@@ -73,10 +73,12 @@ def _play(
 
 
 def _best_example(trajectories: list[Trajectory]) -> Trajectory:
-    """Return a three-turn episode of the best policy, or its longest, so that turns are shown."""
-    best = max(summarise_by_policy(trajectories), key=lambda summary: summary.mean_return)
-    played = [t for t in trajectories if (t.env_id, policy_of(t)) == (best.env_id, best.policy)]
-    return max(played, key=lambda t: (len(t.turns) == 3, len(t.turns)))
+    """Return an episode of about three turns by a setting's best policy, with a belief curve."""
+    best: dict[str, Summary] = {}
+    for summary in summarise_by_policy(trajectories):
+        best.setdefault(summary.env_id, summary)
+    played = [t for t in trajectories if best[t.env_id].policy == policy_of(t)]
+    return min(played, key=lambda t: (not belief_curves(t), abs(len(t.turns) - 3)))
 
 
 def _walk(console: Console, trajectory: Trajectory) -> None:

@@ -81,8 +81,8 @@ def render_page(trajectories: Sequence[Trajectory], *, title: str = "rmgym traje
     best = max(range(len(trajectories)), key=lambda i: _interest(trajectories[i]), default=0)
     html: str = template.render(
         title=title,
+        boards=_boards(summaries),
         summaries=summaries,
-        term_names=_term_names(summaries),
         episodes=[_episode(trajectory) for trajectory in trajectories],
         opened=best,
         curve_width=CURVE_WIDTH,
@@ -96,8 +96,15 @@ def _interest(trajectory: Trajectory) -> tuple[float, int]:
     return (success_of(trajectory) or 0.0, len(trajectory.turns))
 
 
-def _term_names(summaries: Sequence[Summary]) -> list[str]:
-    return sorted({name for summary in summaries for name in summary.terms})
+def _boards(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
+    """Return the leaderboard of each setting: its rows and the names of its terms."""
+    ids = dict.fromkeys(summary.env_id for summary in summaries)
+    boards = []
+    for env_id in ids:
+        rows = [summary for summary in summaries if summary.env_id == env_id]
+        names = sorted({name for row in rows for name in row.terms})
+        boards.append({"env_id": env_id, "rows": rows, "term_names": names})
+    return boards
 
 
 def _episode(trajectory: Trajectory) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from rmgym.agents.catalog import make_policy
 from rmgym.rollout import EpisodeFailure, Rollout, TrajectoryStore, rollout
-from rmgym.rollout.summary import summarise_by_policy
+from rmgym.rollout.summary import Summary, summarise_by_policy
 from rmgym.trajectory import Trajectory
 from rmgym.vector import make_vec
 
@@ -107,23 +107,28 @@ def play_into_store(
 
 
 def show_leaderboard(console: Console, trajectories: Sequence[Trajectory]) -> None:
-    """Print return, each reward term, success and turns of each policy."""
+    """Print return, each reward term, success and turns of each policy, a table a setting."""
     summaries = summarise_by_policy(trajectories)
-    terms = sorted({name for summary in summaries for name in summary.terms})
-    table = Table("environment", "policy", "episodes", "return", *terms, "success", "turns")
-    for row in summaries:
+    for env_id in dict.fromkeys(summary.env_id for summary in summaries):
+        rows = [summary for summary in summaries if summary.env_id == env_id]
+        console.print(_leaderboard(env_id, rows))
+
+
+def _leaderboard(env_id: str, rows: Sequence[Summary]) -> Table:
+    terms = sorted({name for row in rows for name in row.terms})
+    heads = ["policy", "episodes", "return", *terms, "success", "turns"]
+    table = Table(*heads, title=env_id, title_justify="left")
+    for row in rows:
         figures = [f"{row.terms[name]:+.3f}" if name in row.terms else "" for name in terms]
-        success = "" if row.success is None else f"{row.success:.3f}"
         table.add_row(
-            row.env_id,
             row.policy,
             str(row.episodes),
             f"{row.mean_return:+.3f} ± {row.return_error:.3f}",
             *figures,
-            success,
+            "" if row.success is None else f"{row.success:.3f}",
             f"{row.mean_turns:.2f}",
         )
-    console.print(table)
+    return table
 
 
 def show_metrics(console: Console, trajectories: Sequence[Trajectory]) -> None:

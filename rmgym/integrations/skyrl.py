@@ -121,6 +121,80 @@ def register_estimator(name: str, credit: Credit) -> None:
     algorithms.register_advantage_estimator(name)(estimate)
 
 
+class _Generator:
+    """Plays one episode a prompt; each keeps its turn rewards."""
+
+    def __init__(
+        self,
+        *,
+        env: MakeEnv,
+        inference_engine_client: Any,
+        tokenizer: Any,
+        credit: Credit | None = None,
+        max_sequence: int | None = None,
+        model: str | None = None,
+        chat_template: str | None = None,
+    ) -> None:
+        from rmgym.agents.renderer import Renderer
+
+        self.env = env
+        self.client = inference_engine_client
+        self.tokenizer = tokenizer
+        self.credit = credit or Credit()
+        self.budget = TokenBudget(sequence=max_sequence)
+        self.model = model
+        self.renderer = Renderer(tokenizer, chat_template=chat_template)
+
+    async def generate(self, input_batch: Any, disable_tqdm: bool = False) -> Any:
+        """Return a `GeneratorOutput` in the order of the batch."""
+        extras = input_batch["env_extras"] or []
+        if len(extras) != len(input_batch["prompts"]) or any("seed" not in e for e in extras):
+            raise DataError(
+                "expected the seed of each episode in the dataset's column `seed`; make the "
+                "dataset with rmgym.integrations.skyrl.episode_rows"
+            )
+        sampling = input_batch.get("sampling_params")
+        played = await asyncio.gather(
+            *(self._play(int(e["seed"]), i, sampling) for i, e in enumerate(extras))
+        )
+        rows = [None if p is None else self.credit.token_rows(p) for p in played]
+        flat = [None if own is None else whole_rows(own, "SkyRL")[0] for own in rows]
+        columns = generator_columns(flat, filler=self.tokenizer.eos_token_id)
+        return columns | {
+            "stop_reasons": ["error" if p is None else _stop_reason(p) for p in played],
+            "rollout_metrics": _metrics(played),
+            "trajectory_ids": None,
+            "is_last_step": None,
+        }
+
+    async def _play(self, seed: int, number: int, sampling: Any) -> Trajectory | None:
+        session = f"rmgym-{seed}-{number}-{id(sampling)}"
+
+        async def generate(prompt: tuple[int, ...], room: int | None) -> Sampled:
+            asked = sampling
+            if sampling is not None and room is not None:
+                asked = {**sampling, "max_tokens": min(room, sampling.get("max_tokens", room))}
+            request = {
+                "prompts": None,
+                "prompt_token_ids": [list(prompt)],
+                "session_ids": [session],
+                "sampling_params": asked,
+            }
+            named = {} if self.model is None else {"model": self.model}
+            said = await self.client.generate(request, **named)
+            logprobs = said.get("response_logprobs")
+            return Sampled(
+                tuple(said["response_ids"][0]),
+                None if logprobs is None else tuple(logprobs[0]),
+                "stop" if said["stop_reasons"][0] == "stop" else "length",
+            )
+
+        try:
+            return await play_episode(self.env, seed, generate, self.renderer, budget=self.budget)
+        except BackendError:
+            return None
+
+
 @cache
 def generator_class() -> Any:
     """Return the class `TurnCreditGenerator`, a generator of SkyRL over rmgym environments.
@@ -133,83 +207,7 @@ def generator_class() -> Any:
         MissingExtraError: If SkyRL is not installed.
     """
     generators = trainer_module("skyrl.train.generators.base", "TurnCreditGenerator", EXTRA)
-    base: Any = generators.GeneratorInterface
-    from rmgym.agents.renderer import Renderer
-
-    class TurnCreditGenerator(base):
-        """Plays one episode a prompt; each keeps its turn rewards."""
-
-        def __init__(
-            self,
-            *,
-            env: MakeEnv,
-            inference_engine_client: Any,
-            tokenizer: Any,
-            credit: Credit | None = None,
-            max_sequence: int | None = None,
-            model: str | None = None,
-            chat_template: str | None = None,
-        ) -> None:
-            self.env = env
-            self.client = inference_engine_client
-            self.tokenizer = tokenizer
-            self.credit = credit or Credit()
-            self.budget = TokenBudget(sequence=max_sequence)
-            self.model = model
-            self.renderer = Renderer(tokenizer, chat_template=chat_template)
-
-        async def generate(self, input_batch: Any, disable_tqdm: bool = False) -> Any:
-            """Return a `GeneratorOutput` in the order of the batch."""
-            extras = input_batch["env_extras"] or []
-            if len(extras) != len(input_batch["prompts"]) or any("seed" not in e for e in extras):
-                raise DataError(
-                    "expected the seed of each episode in the dataset's column `seed`; make the "
-                    "dataset with rmgym.integrations.skyrl.episode_rows"
-                )
-            sampling = input_batch.get("sampling_params")
-            played = await asyncio.gather(
-                *(self._play(int(e["seed"]), i, sampling) for i, e in enumerate(extras))
-            )
-            rows = [None if p is None else self.credit.token_rows(p) for p in played]
-            flat = [None if own is None else whole_rows(own, "SkyRL")[0] for own in rows]
-            columns = generator_columns(flat, filler=self.tokenizer.eos_token_id)
-            return columns | {
-                "stop_reasons": ["error" if p is None else _stop_reason(p) for p in played],
-                "rollout_metrics": _metrics(played),
-                "trajectory_ids": None,
-                "is_last_step": None,
-            }
-
-        async def _play(self, seed: int, number: int, sampling: Any) -> Trajectory | None:
-            session = f"rmgym-{seed}-{number}-{id(sampling)}"
-
-            async def generate(prompt: tuple[int, ...], room: int | None) -> Sampled:
-                asked = sampling
-                if sampling is not None and room is not None:
-                    asked = {**sampling, "max_tokens": min(room, sampling.get("max_tokens", room))}
-                request = {
-                    "prompts": None,
-                    "prompt_token_ids": [list(prompt)],
-                    "session_ids": [session],
-                    "sampling_params": asked,
-                }
-                named = {} if self.model is None else {"model": self.model}
-                said = await self.client.generate(request, **named)
-                logprobs = said.get("response_logprobs")
-                return Sampled(
-                    tuple(said["response_ids"][0]),
-                    None if logprobs is None else tuple(logprobs[0]),
-                    "stop" if said["stop_reasons"][0] == "stop" else "length",
-                )
-
-            try:
-                return await play_episode(
-                    self.env, seed, generate, self.renderer, budget=self.budget
-                )
-            except BackendError:
-                return None
-
-    return TurnCreditGenerator
+    return type("TurnCreditGenerator", (_Generator, generators.GeneratorInterface), {})
 
 
 def environment_class(env: MakeEnv, credit: Credit | None = None) -> Any:

@@ -45,47 +45,52 @@ def to_trace(trajectory: Trajectory, rows: Sequence[CreditRow] = ()) -> Any:
         MissingExtraError: If verifiers is not installed.
     """
     vf = _v1("to_trace")
-    nodes: list[Any] = []
-    parent: int | None = None
-    before: tuple[int, ...] = ()
-    advantages = _per_turn(rows)
+    graph = _Graph(vf, _per_turn(rows))
     for number, turn in enumerate(trajectory.turns):
+        told = Context(trajectory.turns[:number], turn.observation).messages
+        graph.add(number, turn, told)
+    graph.hear(trajectory.final_observation, [])
+    return _trace(vf, trajectory, graph.nodes)
+
+
+class _Graph:
+    """A message graph that grows by turns; a prompt that does not extend the last opens a root."""
+
+    def __init__(self, vf: Any, advantages: dict[int, list[float]]) -> None:
+        self.nodes: list[Any] = []
+        self._vf = vf
+        self._advantages = advantages
+        self._parent: int | None = None
+        self._ids: tuple[int, ...] = ()
+
+    def add(self, number: int, turn: Turn, told: Sequence[Message]) -> None:
+        """Add what a turn was shown, and what was said."""
         said = turn.completion
-        extends = said.prompt_ids[: len(before)] == before
-        if not extends:
-            parent, before = None, ()
-        delta = list(said.prompt_ids[len(before) :])
-        news = list(turn.observation)
-        if parent is None and number:
-            news = Context(trajectory.turns[:number], turn.observation).messages
-        for place, given in enumerate(news):
-            ids = delta if place == len(news) - 1 else []
-            nodes.append(
-                vf.MessageNode(
-                    parent=parent,
-                    message=_to_message(vf, given),
-                    token_ids=ids,
-                    mask=[False] * len(ids),
-                )
-            )
-            parent = len(nodes) - 1
-        head = [] if news else delta
-        nodes.append(
-            vf.MessageNode(
-                parent=parent,
-                message=vf.AssistantMessage(content=said.text),
-                sampled=True,
-                token_ids=[*head, *said.completion_ids],
-                mask=[False] * len(head) + [True] * len(said.completion_ids),
-                logprobs=list(said.logprobs or ()),
-                advantages=advantages.get(number),
-            )
+        news: Sequence[Message] = turn.observation
+        if said.prompt_ids[: len(self._ids)] != self._ids:
+            self._parent, self._ids, news = None, (), told
+        head = self.hear(news, list(said.prompt_ids[len(self._ids) :]))
+        self._append(
+            message=self._vf.AssistantMessage(content=said.text),
+            sampled=True,
+            token_ids=[*head, *said.completion_ids],
+            mask=[False] * len(head) + [True] * len(said.completion_ids),
+            logprobs=list(said.logprobs or ()),
+            advantages=self._advantages.get(number),
         )
-        parent, before = len(nodes) - 1, said.prompt_ids + said.completion_ids
-    for given in trajectory.final_observation:
-        nodes.append(vf.MessageNode(parent=parent, message=_to_message(vf, given)))
-        parent = len(nodes) - 1
-    return _trace(vf, trajectory, nodes)
+        self._ids = said.prompt_ids + said.completion_ids
+
+    def hear(self, news: Sequence[Message], ids: list[int]) -> list[int]:
+        """Add messages, their tokens on the last; return the tokens if there is no message."""
+        for place, given in enumerate(news):
+            own = ids if place == len(news) - 1 else []
+            told = _to_message(self._vf, given)
+            self._append(message=told, token_ids=own, mask=[False] * len(own))
+        return [] if news else ids
+
+    def _append(self, **fields: Any) -> None:
+        self.nodes.append(self._vf.MessageNode(parent=self._parent, **fields))
+        self._parent = len(self.nodes) - 1
 
 
 def from_trace(trace: Any, *, env_id: str | None = None) -> list[Trajectory]:

@@ -20,6 +20,7 @@ scales stay behind. Written for verl 0.9; needs `pip install 'rmgym[verl]'`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     """`AgentLoopOutput` with rewards at the ends of turns; see `output_class`."""
 
 EXTRA = "verl"
+logger = logging.getLogger(__name__)
 
 __all__ = [
     "Credit",
@@ -136,7 +138,7 @@ def output_class() -> Any:
     Raises:
         MissingExtraError: If verl is not installed.
     """
-    loops = trainer_module("verl.experimental.agent_loop.agent_loop", "TurnRewardOutput", EXTRA)
+    loops = _loops("TurnRewardOutput")
     torch = trainer_module("torch", "TurnRewardOutput", EXTRA)
 
     base: Any = loops.AgentLoopOutput
@@ -156,6 +158,63 @@ def output_class() -> Any:
     return TurnRewardOutput
 
 
+_Base: Any = object
+
+
+class _Loop(_Base):
+    """Plays one episode of an rmgym environment."""
+
+    def __init__(
+        self,
+        *args: Any,
+        env: MakeEnv,
+        outcome: str | None = None,
+        terms: Sequence[str] | None = None,
+        chat_template: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        from rmgym.agents.renderer import Renderer
+
+        super().__init__(*args, **kwargs)
+        self.env = env
+        self.credit = Credit(outcome=outcome, terms=None if terms is None else tuple(terms))
+        self.renderer = Renderer(self.tokenizer, chat_template=chat_template)
+
+    async def run(self, sampling_params: dict[str, Any], **row: Any) -> Any:
+        """Play the episode of a dataset row; return its output, or none if it failed."""
+        request = f"{row.get('uid', 'rmgym')}_{row.get('session_id', 0)}_{id(self)}"
+
+        async def generate(prompt: tuple[int, ...], room: int | None) -> Sampled:
+            asked = {**sampling_params, "stop_token_ids": list(self.renderer.stop_ids)}
+            if room is not None:
+                asked["max_tokens"] = min(room, sampling_params.get("max_tokens") or room)
+            said = await self.server_manager.generate(
+                request_id=request, prompt_ids=list(prompt), sampling_params=asked
+            )
+            return _sampled(said, self.renderer.stop_ids)
+
+        budget = TokenBudget(response=self.rollout_config.response_length)
+        try:
+            played = await play_episode(
+                self.env, _seed_of(row), generate, self.renderer, budget=budget
+            )
+        except BackendError as error:
+            logger.warning("an episode is left out: %s", error)
+            return []
+        fields = output_fields(whole_rows(self.credit.token_rows(played), "verl")[0])
+        return output_class()(
+            turn_scores=fields.pop("rm_scores"),
+            reward_score=played.episode_return,
+            num_turns=2 * len(played.turns),
+            metrics=_loops("TurnAgentLoop").AgentLoopMetrics(),
+            extra_fields={
+                "reward_extra_info": {**played.term_sums},
+                "stop_reason": played.stop_reason,
+            },
+            **fields,
+        )
+
+
 @cache
 def agent_loop_class() -> Any:
     """Return the class `TurnAgentLoop`, which plays an rmgym environment over verl's servers.
@@ -168,63 +227,7 @@ def agent_loop_class() -> Any:
     Raises:
         MissingExtraError: If verl is not installed.
     """
-    loops = trainer_module("verl.experimental.agent_loop.agent_loop", "TurnAgentLoop", EXTRA)
-    from rmgym.agents.renderer import Renderer
-
-    base: Any = loops.AgentLoopBase
-
-    class TurnAgentLoop(base):
-        """Plays one episode of an rmgym environment."""
-
-        def __init__(
-            self,
-            *args: Any,
-            env: MakeEnv,
-            outcome: str | None = None,
-            terms: Sequence[str] | None = None,
-            chat_template: str | None = None,
-            **kwargs: Any,
-        ) -> None:
-            super().__init__(*args, **kwargs)
-            self.env = env
-            self.credit = Credit(outcome=outcome, terms=None if terms is None else tuple(terms))
-            self.renderer = Renderer(self.tokenizer, chat_template=chat_template)
-
-        async def run(self, sampling_params: dict[str, Any], **row: Any) -> Any:
-            """Play the episode of a dataset row; return its output, or none if it failed."""
-            request = f"{row.get('uid', 'rmgym')}_{row.get('session_id', 0)}_{id(self)}"
-
-            async def generate(prompt: tuple[int, ...], room: int | None) -> Sampled:
-                asked = {**sampling_params, "stop_token_ids": list(self.renderer.stop_ids)}
-                if room is not None:
-                    asked["max_tokens"] = min(room, sampling_params.get("max_tokens") or room)
-                said = await self.server_manager.generate(
-                    request_id=request, prompt_ids=list(prompt), sampling_params=asked
-                )
-                return _sampled(said, self.renderer.stop_ids)
-
-            budget = TokenBudget(response=self.rollout_config.response_length)
-            try:
-                played = await play_episode(
-                    self.env, _seed_of(row), generate, self.renderer, budget=budget
-                )
-            except BackendError as error:
-                loops.logger.warning("an episode is left out: %s", error)
-                return []
-            fields = output_fields(whole_rows(self.credit.token_rows(played), "verl")[0])
-            return output_class()(
-                turn_scores=fields.pop("rm_scores"),
-                reward_score=played.episode_return,
-                num_turns=2 * len(played.turns),
-                metrics=loops.AgentLoopMetrics(),
-                extra_fields={
-                    "reward_extra_info": {**played.term_sums},
-                    "stop_reason": played.stop_reason,
-                },
-                **fields,
-            )
-
-    return TurnAgentLoop
+    return type("TurnAgentLoop", (_Loop, _loops("TurnAgentLoop").AgentLoopBase), {})
 
 
 def _sampled(said: Any, stop_ids: Sequence[int]) -> Sampled:
@@ -242,3 +245,7 @@ def _seed_of(row: Mapping[str, Any]) -> int:
             "rmgym.integrations.verl.episode_rows"
         )
     return int(facts["seed"])
+
+
+def _loops(what: str) -> Any:
+    return trainer_module("verl.experimental.agent_loop.agent_loop", what, EXTRA)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -391,3 +395,22 @@ def test_arguments_that_lose_turns_are_refused(
         recorded_trainer(tmp_path, pair, importance_sampling_level="sequence")
     with pytest.raises(ValueError, match=r"expected beta=0.0 and a loss type"):
         recorded_trainer(tmp_path, pair, ratio="turn", loss_type="cispo")
+
+
+def test_a_group_split_over_two_processes_gets_one_credit() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    script = Path(__file__).resolve().parent / "two_processes.py"
+    launch = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(port)]
+    done = subprocess.run(
+        [sys.executable, *launch, str(script)],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
+        cwd=script.parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3_000:]
+    assert "process 0 of 2 agrees" in done.stdout
+    assert "process 1 of 2 agrees" in done.stdout

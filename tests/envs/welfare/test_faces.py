@@ -249,19 +249,36 @@ def test_malformed_actions_end_in_ordinary_turns(mode: Any, action_format: Any) 
 def test_numbers_that_are_no_division_give_nothing_and_spend_a_turn() -> None:
     env = WelfareArrayEnv(mode="budget", spare_turns=3)
     env.reset(seed=0)
-    for bad in ([np.nan] * 6, [-1.0, 1, 0, 0, 0, 0], [np.inf] * 6, [1.0, 2.0]):
+    for bad in ([np.nan] * 6, [-1.0, 1, 0, 0, 0, 0], [1.0, 2.0], ["all"] * 6):
         _, reward, terminated, truncated, info = env.step(np.array(bad))
         assert (reward, terminated, info["total"]) == (0.0, False, 0.0)
     assert truncated
 
 
-@pytest.mark.parametrize("action", [-1, 12, 10**9])
-def test_numbers_that_name_nobody_give_nothing(action: int) -> None:
-    single, vector = WelfareArrayEnv(), WelfareVectorEnv(2)
+NOBODY = [-1, 12, 10**9, 10**30, float("nan"), float("inf"), 1.5, "Qwen7B", None, True]
+
+
+@pytest.mark.parametrize("mode", ["swf", "indivisible"])
+@pytest.mark.parametrize("action", NOBODY)
+def test_choices_that_name_nobody_give_nothing(mode: Any, action: Any) -> None:
+    single, vector = WelfareArrayEnv(mode=mode), WelfareVectorEnv(2, mode=mode)
     single.reset(seed=0)
     vector.reset(seed=0)
     assert single.step(action)[1] == 0.0
     assert vector.step(np.array([action, action]))[1].tolist() == [0.0, 0.0]
+    assert single.step(np.array([1, 2]))[1] == 0.0
+
+
+def test_ten_thousand_random_and_broken_divisions_are_ordinary_steps() -> None:
+    rng = np.random.default_rng(0)
+    vector = WelfareVectorEnv(100, mode="budget", rounds=3)
+    vector.reset(seed=0)
+    for _ in range(100):
+        shares = rng.normal(size=(100, 6)) + 1.0
+        shares[rng.random((100, 6)) < 0.1] = rng.choice([np.nan, np.inf, -np.inf, 0.0])
+        seen, rewards, *_ = vector.step(shares)
+        assert np.isfinite(rewards).all()
+        assert vector.observation_space.contains(seen)
 
 
 def test_a_flow_can_be_named() -> None:
