@@ -75,7 +75,7 @@ class Reply(NamedTuple):
     """Set when a budget of the setting ran out (`truncated`)."""
     event: Mapping[str, Any] = NO_FACTS
     """Hidden facts of this turn for reward terms; `kind` says what the agent did."""
-    metrics: Mapping[str, float] = NO_FACTS
+    metrics: Mapping[str, float] = NO_TERMS
 
 
 class Pending(NamedTuple):
@@ -120,7 +120,9 @@ class Conversation:
     def hear(self, messages: Observation) -> None:
         """Add new messages to what the seat sees before it speaks next."""
         self.observation = (*self.observation, *messages) if self.observation else messages
-        text = ""
+        self._note(messages)
+
+    def _note(self, messages: Observation, text: str = "") -> None:
         for said in messages:
             content = said["content"]
             self.characters += len(content)
@@ -183,9 +185,9 @@ class Conversation:
             raise ValueError(f"expected one end, got stop reason {stop!r} and cut reason {cut!r}")
         seen = self.observation
         said = reply.messages if observation is None else observation
-        self.observation = ()
-        self.hear(({"role": "assistant", "content": action}, *said))
         self.observation = said
+        self.characters += len(action)
+        self._note(said, f"assistant\n{len(action)}\n{action}")
         event = reply.event if isinstance(reply.event, Facts) else Facts(reply.event)
         if event.get("kind") == "invalid":
             self.invalid_turns += 1

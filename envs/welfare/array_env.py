@@ -134,16 +134,20 @@ class WelfareArrayEnv(gym.Env[Vector, Any]):
         self.measure = make_measure(self.settings, objective, parameters)
         self.grant = check_grant(grant)
         self.observation_space, self.action_space = make_spaces(self.settings)
-        self._constants = np.zeros((0, 0), dtype=np.float32)
-        if mode == "swf":
-            self.roster = self.settings.roster()
-            self.rules = self.settings.rules
-            self._constants = member_constants(self.roster)
-            self.max_turns = self.rules.max_turns
-        else:
-            self.divisions = Divisions(division_of(mode), self.settings.division)
-            self.max_turns = self.settings.division.max_turns
         self._state: Allocation | DivisionState | None = None
+        self.max_turns = self._prepare()
+
+    def _prepare(self) -> int:
+        """Make what worlds are drawn from; return the turns that an episode may take."""
+        settings = self.settings
+        self._constants = np.zeros((0, 0), dtype=np.float32)
+        if settings.mode == "swf":
+            self.roster = settings.roster()
+            self.rules = settings.rules
+            self._constants = member_constants(self.roster)
+            return self.rules.max_turns
+        self.divisions = Divisions(division_of(settings.mode), settings.division)
+        return settings.division.max_turns
 
     @property
     def state(self) -> Allocation | DivisionState:

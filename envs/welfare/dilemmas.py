@@ -61,18 +61,7 @@ def load_dilemmas(path: str | os.PathLike[str]) -> list[Dilemma]:
         DataError: If the file cannot be read, lacks a column, or an action; names it.
     """
     file = Path(path)
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise DataError(
-                    f"{file}: expected the columns {list(COLUMNS)}, got none of {missing}; give "
-                    "the file with one row for each action"
-                )
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file}: expected a readable CSV file, got {error}") from error
+    rows = _rows(file)
     found: dict[str, dict[str, Choice]] = {}
     situations: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
@@ -80,7 +69,7 @@ def load_dilemmas(path: str | os.PathLike[str]) -> list[Dilemma]:
         choice = _choice(row, place)
         found.setdefault(row["idx"], {})[choice.kind] = choice
         situations[row["idx"]] = row["dilemma_situation"]
-    # The sample of the authors' repository is cut in the middle of a pair: that one is left out.
+    # The sample in the authors' repository may end in the middle of a pair, which is left out.
     whole = [key for key, pair in found.items() if len(pair) == 2]
     if not whole:
         raise DataError(f"{file}: expected a dilemma with both actions, got none")
@@ -92,6 +81,21 @@ def load_dilemmas(path: str | os.PathLike[str]) -> list[Dilemma]:
         )
         for key in whole
     ]
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream)
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise DataError(
+                    f"{file}: expected the columns {list(COLUMNS)}, got none of {missing}; give "
+                    "the file with one row for each action"
+                )
+            return list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{file}: expected a readable CSV file, got {error}") from error
 
 
 def _choice(row: Mapping[str, str | None], place: str) -> Choice:

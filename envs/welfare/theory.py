@@ -80,13 +80,19 @@ def divide_rounds(needs: Floats, budget: float, curvature: float, alpha: float) 
     Raises:
         MissingExtraError: If there are several rounds and SciPy is not installed.
     """
-    rounds, n = needs.shape
-    if rounds == 1:
+    if len(needs) == 1:
         return divide_budget(needs[0].tolist(), budget, curvature, alpha)[None]
     if alpha == 0.0:
         return np.array([divide_budget(w.tolist(), budget, curvature, 0.0) for w in needs])
-    optimize = _scipy("several budgets")
+    shares = _share_rounds(_scipy("several budgets"), needs, curvature, alpha)
+    return np.asarray(budget * shares / shares.sum(axis=1, keepdims=True))
+
+
+def _share_rounds(optimize: Any, needs: Floats, curvature: float, alpha: float) -> Floats:
+    rounds, n = needs.shape
+    size = rounds * n
     least = 1e-9
+    sums = np.kron(np.eye(rounds), np.ones(n))
 
     def earned(x: Floats) -> Floats:
         total: Floats = (needs * x.reshape(rounds, n) ** curvature).sum(axis=0)
@@ -96,37 +102,32 @@ def divide_rounds(needs: Floats, budget: float, curvature: float, alpha: float) 
         part: Floats = needs * curvature * x.reshape(rounds, n) ** (curvature - 1.0)
         return part
 
-    start = np.full(rounds * n, 1.0 / n)
-    sums = np.kron(np.eye(rounds), np.ones(n))
-    limits: list[dict[str, Any]] = [
-        {"type": "eq", "fun": lambda z: sums @ z[: rounds * n] - 1.0},
-    ]
-    bounds: list[tuple[float, float | None]] = [(least, 1.0)] * (rounds * n)
+    start = np.full(size, 1.0 / n)
+    limits: list[dict[str, Any]] = [{"type": "eq", "fun": lambda z: sums @ z[:size] - 1.0}]
+    bounds: list[tuple[float, float | None]] = [(least, 1.0)] * size
+    gradient = None
     if alpha == inf:
         # The level z[-1] is raised as far as every utility allows.
         limits.append({"type": "ineq", "fun": lambda z: earned(z[:-1]) - z[-1]})
         start, bounds = np.append(start, earned(start).min()), [*bounds, (0.0, None)]
-        found = optimize.minimize(
-            lambda z: -z[-1],
-            start,
-            method="SLSQP",
-            bounds=bounds,
-            constraints=limits,
-            options={"maxiter": 500, "ftol": 1e-12},
-        )
+        objective = _minus_level
     else:
         objective, gradient = _alpha_goal(earned, slope, alpha)
-        found = optimize.minimize(
-            objective,
-            start,
-            jac=gradient,
-            method="SLSQP",
-            bounds=bounds,
-            constraints=limits,
-            options={"maxiter": 500, "ftol": 1e-12},
-        )
-    shares = found.x[: rounds * n].reshape(rounds, n)
-    return np.asarray(budget * shares / shares.sum(axis=1, keepdims=True))
+    found = optimize.minimize(
+        objective,
+        start,
+        jac=gradient,
+        method="SLSQP",
+        bounds=bounds,
+        constraints=limits,
+        options={"maxiter": 500, "ftol": 1e-12},
+    )
+    shares: Floats = found.x[:size].reshape(rounds, n)
+    return shares
+
+
+def _minus_level(z: Floats) -> float:
+    return -float(z[-1])
 
 
 def _alpha_goal(earned: Any, slope: Any, alpha: float) -> tuple[Any, Any]:

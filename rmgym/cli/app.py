@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import gymnasium as gym
 import typer
@@ -20,6 +20,13 @@ from rmgym.cli.options import env_settings, one_sentence
 from rmgym.cli.page import write_page
 from rmgym.cli.play import play as play_episode
 from rmgym.cli.runs import play_into_store, show_failures, show_leaderboard, show_metrics
+from rmgym.cli.welfare import (
+    PLANE_POLICIES,
+    effects_as_figures,
+    effects_table,
+    make_plane,
+    measure_treatments,
+)
 from rmgym.registration import registered_ids
 from rmgym.rollout import read_trajectories
 
@@ -133,6 +140,10 @@ def evaluate(
     env: Settings = [],  # noqa: B006
     reward: Rewards = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option("--json", help="also write the figures here")] = None,
+    treatment: Annotated[
+        list[str],
+        typer.Option("--treatment", "-t", help="also under this treatment, paired"),
+    ] = [],  # noqa: B006
 ) -> None:
     """Compare policies on the same seeds, with bootstrap intervals."""
     with one_sentence():
@@ -141,8 +152,21 @@ def evaluate(
             console, env_id, policy, settings=settings, episodes=episodes, seed=seed
         )
         console.print(compare_table(env_id, figures))
+        written: dict[str, Any] = dict(figures)
+        if treatment:
+            effects = measure_treatments(
+                console,
+                env_id,
+                policy,
+                treatment,
+                settings=settings,
+                episodes=episodes,
+                seed=seed,
+            )
+            console.print(effects_table(env_id, effects))
+            written = {"policies": figures, "effects": effects_as_figures(effects)}
         if out is not None:
-            out.write_text(json.dumps(figures, indent=2) + "\n")
+            out.write_text(json.dumps(written, indent=2) + "\n")
             console.print(f"Figures: {out}")
 
 
@@ -179,6 +203,28 @@ def audit(
         console.print(str(report), markup=False, highlight=False)
         if report.violations:
             raise typer.Exit(1)
+
+
+@app.command("welfare-plane")
+def welfare_plane(
+    policy: Annotated[list[str], typer.Option("--policy", "-p", help="name; may be repeated")] = [],  # noqa: B006
+    store: Annotated[list[Path], typer.Option(help="also the points of a store")] = [],  # noqa: B006
+    env: Settings = [],  # noqa: B006
+    episodes: Episodes = 20,
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option(help="the picture")] = Path("welfare_plane.png"),
+) -> None:
+    """Draw policies of rmgym/Welfare-v0 between efficiency and fairness."""
+    with one_sentence():
+        make_plane(
+            console,
+            policies=policy or PLANE_POLICIES,
+            stores=store,
+            settings=env_settings(env, []),
+            episodes=episodes,
+            seed=seed,
+            out=out,
+        )
 
 
 credit_command(app, console)

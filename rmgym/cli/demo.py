@@ -11,16 +11,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
-from rmgym.agents.catalog import demo_policy_names, make_policy
+from rmgym.agents.catalog import chat_ids, demo_policy_names, make_policy
 from rmgym.cli.page import belief_curves, write_page
 from rmgym.cli.runs import LiveProgress, show_leaderboard
-from rmgym.registration import registered_ids
 from rmgym.rollout import TrajectoryStore, rollout
 from rmgym.rollout.summary import Summary, policy_of, summarise_by_policy
 from rmgym.trajectory import Trajectory
 
 DEMO_SETTINGS: dict[str, dict[str, Any]] = {
-    "rmgym/Search-v0": {"rewards": ["em", ("information_gain", 0.5), ("format", 0.1)]}
+    "rmgym/Search-v0": {"rewards": ["em", ("information_gain", 0.5), ("format", 0.1)]},
+    "rmgym/Welfare-v0": {"members": 6, "tasks": 20, "max_assignments": 40},
 }
 _SHOWN_CHARACTERS = 700
 _PAGE_EPISODES_PER_POLICY = 4
@@ -34,7 +34,7 @@ def run_demo(console: Console, *, episodes: int, seed: int, out: Path) -> list[T
     store_path.unlink(missing_ok=True)
     trajectories: list[Trajectory] = []
     with TrajectoryStore(store_path) as store, LiveProgress(console) as live:
-        for env_id in registered_ids():
+        for env_id in chat_ids():
             env = gym.make(env_id, **DEMO_SETTINGS.get(env_id, {}))
             for name in demo_policy_names(env_id):
                 trajectories += _play(live, env, env_id, name, episodes, seed, store)

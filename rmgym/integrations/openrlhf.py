@@ -93,7 +93,6 @@ def agent_executor(
     from rmgym.agents.renderer import Renderer
 
     how = credit or Credit()
-
     base: Any = agents.AgentExecutorBase
 
     class AgentExecutor(base):
@@ -120,6 +119,7 @@ def agent_executor(
             async def generate(ids: tuple[int, ...], room: int | None) -> Sampled:
                 asked = deepcopy(sampling_params)
                 asked.max_tokens = min(room or max_length, asked.max_tokens or max_length)
+                asked.stop_token_ids = list(renderer.stop_ids)
                 said = await llm_engine.generate(list(ids), asked, multi_modal_data=None)
                 return _sampled(said.outputs[0], sampling_params.logprobs is not None)
 

@@ -97,7 +97,7 @@ class TestsElsewhere(pytest.Item):
 def pytest_pycollect_makemodule(
     module_path: Path, parent: pytest.Collector
 ) -> pytest.Collector | None:
-    trainer = module_path.stem.removeprefix("test_")
+    trainer = module_path.stem.removeprefix("test_").split("_")[0]
     if trainer not in TRAINERS or is_here(trainer):
         return None
     made: Elsewhere = Elsewhere.from_parent(parent, path=module_path)

@@ -14,6 +14,7 @@ from rmgym.agents.catalog import chat_ids, make_policy
 from rmgym.envs.welfare.array_env import WelfareArrayEnv
 from rmgym.envs.welfare.env import WelfareEnv
 from rmgym.envs.welfare.vector_env import WelfareVectorEnv
+from rmgym.errors import DataError
 from rmgym.rewards.welfare import swf
 from rmgym.testing import check_env, check_manual, malformed_actions
 
@@ -330,3 +331,29 @@ def test_dailydilemmas_is_read_by_path() -> None:
     assert info["metrics"]["value/fairness"] == 1.0
     assert info["metrics"]["value/tolerance"] == -1.0
     assert info["event"]["dimensions"]["maslow"][0] == "self-esteem"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("idx,action\n1,go\n", "got none of"),
+        ("idx,dilemma_situation,action_type,action\n1,s,maybe,go\n", "row 2: expected action_type"),
+        ("idx,dilemma_situation,action_type,action\n1,s,to_do,go\n", "both actions, got none"),
+        (
+            "idx,dilemma_situation,action_type,action,values_names\n1,s,to_do,go,__import__('os')\n",
+            "row 2: expected a list in 'values_names'",
+        ),
+    ],
+)
+def test_broken_files_of_dilemmas_are_named(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "dilemmas.csv"
+    file.write_text(text)
+    with pytest.raises(DataError, match=message):
+        WelfareEnv(mode="dilemma", dilemmas=file)
+    with pytest.raises(DataError, match="readable CSV"):
+        WelfareEnv(mode="dilemma", dilemmas=tmp_path / "nowhere.csv")
+
+
+def test_a_dilemma_that_is_not_there_is_named() -> None:
+    with pytest.raises(ValueError, match="one of 8 dilemmas"):
+        WelfareEnv(mode="dilemma").reset(options={"task_id": "dilemma-x"})
