@@ -3,7 +3,7 @@
     python examples/train_tiny.py --seeds 1 2 3 --picture docs/train_tiny.png
 
 Trains a transformer from scratch: imitation of noisy scripted play in small invented worlds, then
-reinforcement learning from the same start with each of four schemes. Results are kept in a folder,
+reinforcement learning from the same start with each of five schemes. Results are kept in a folder,
 and what it holds is not run again. Needs torch; the picture needs matplotlib. Last line: the
 schemes in the order of their mean success over training.
 """
@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from tiny.picture import curves, draw, paired, schemes_of, table
+from tiny.picture import draw, paired, ranked, table
 from tiny.runs import TINY, Budget, run_all
 from tiny.schemes import SCHEMES
 
@@ -41,9 +41,7 @@ def main() -> None:
     print(table(results), paired(results), sep="\n\n")
     if arguments.picture is not None:
         draw(results, arguments.picture)
-    means = {name: curves(results, name, "success").mean.mean() for name in schemes_of(results)}
-    ranked = sorted(means, key=lambda name: -means[name])
-    print("most to least: " + ", ".join(f"{name} {means[name]:.3f}" for name in ranked))
+    print("most to least: " + ", ".join(f"{name} {mean:.3f}" for name, mean in ranked(results)))
 
 
 if __name__ == "__main__":

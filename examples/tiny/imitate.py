@@ -66,7 +66,7 @@ def imitate(
         for start in range(0, len(written) - batch + 1, batch):
             loss = _loss(model, written[start : start + batch])
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()

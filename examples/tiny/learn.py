@@ -156,7 +156,7 @@ def _improve(
     clip: float,
 ) -> None:
     optimizer.zero_grad()
-    policy_loss(policy, batch, clip).backward()  # type: ignore[no-untyped-call]
+    policy_loss(policy, batch, clip).backward()
     torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)
     optimizer.step()
 

@@ -15,7 +15,7 @@ STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365
 """97.5 % quantile of Student's t for that many seeds."""
 LEVEL = 0.75
 """Success whose first crossing is given in the table."""
-COLOURS = dict(zip(SCHEMES, ("#444444", "#1b6ca8", "#c0582b", "#3b8a3e"), strict=True))
+COLOURS = dict(zip(SCHEMES, ("#444444", "#1b6ca8", "#c0582b", "#3b8a3e", "#8a5aa8"), strict=True))
 Floats = NDArray[np.float64]
 
 
@@ -95,7 +95,7 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     ]
     for name in schemes_of(results):
         whole, two = (curves(results, name, m) for m in ("success", "two_hop_success"))
-        average = np.trapezoid(whole.rows, whole.steps, axis=1) / whole.steps[-1]
+        average = np.array([_average(r["points"]) for r in results if r["scheme"] == name])
         seconds = curves(results, name, "cpu_seconds").mean[-1]
         cells = [whole.rows[:, 0], average, whole.rows[:, -1], two.rows[:, -1]]
         shown = " | ".join(_interval(cell) for cell in cells)
@@ -103,6 +103,15 @@ def table(results: Sequence[dict[str, Any]]) -> str:
         head = f"{SCHEMES[name].label} | {len(whole.rows)}"
         lines.append(f"| {head} | {shown} | {reached} | {seconds:.0f} |")
     return "\n".join(lines)
+
+
+def ranked(results: Sequence[dict[str, Any]]) -> list[tuple[str, float]]:
+    """Return schemes with their mean success over training and seeds, best first."""
+    found = {
+        name: float(np.mean([_average(r["points"]) for r in results if r["scheme"] == name]))
+        for name in schemes_of(results)
+    }
+    return sorted(found.items(), key=lambda item: -item[1])
 
 
 def paired(results: Sequence[dict[str, Any]], base: str = "outcome") -> str:

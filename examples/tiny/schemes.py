@@ -1,4 +1,4 @@
-"""Four ways to give credit to turns, from the same episodes."""
+"""Five ways to give credit to turns, from the same episodes."""
 
 from __future__ import annotations
 
@@ -46,11 +46,17 @@ def rubric_mix(groups: Sequence[TrajectoryGroup]) -> TurnAdvantages:
     return get("centred_returns")(GroupTurns.from_groups(groups, outcome="em"))
 
 
+def centred_gain(groups: Sequence[TrajectoryGroup]) -> TurnAdvantages:
+    """Return centred returns of gains and exact match: IGPO's rewards, the library's estimator."""
+    return get("centred_returns")(GroupTurns.from_groups(groups, outcome="em", terms=(GAIN,)))
+
+
 SCHEMES = {
     "outcome": Scheme(label="outcome only (GRPO)", advantages=outcome_only),
     "igpo": Scheme(label="IGPO", advantages=igpo, uses_gain=True),
     "a2tgpo": Scheme(label="A2TGPO", advantages=a2tgpo, uses_gain=True),
     "rubric": Scheme(label="rubric mix", advantages=rubric_mix),
+    "gain": Scheme(label="gain, centred returns", advantages=centred_gain, uses_gain=True),
 }
 
 

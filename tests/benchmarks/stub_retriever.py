@@ -34,31 +34,42 @@ JSON_ANSWER = json.dumps({"result": [HITS]}).encode()
 MSGPACK_ANSWER = pack({"result": HITS})
 
 
-async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer requests of one connection until it closes."""
-    latency = float(sys.argv[1]) / 1000
-    try:
-        while True:
-            head = await reader.readuntil(b"\r\n\r\n")
-            lengths = [
-                int(line.split(b":")[1])
-                for line in head.split(b"\r\n")
-                if line.lower().startswith(b"content-length:")
-            ]
-            body = await reader.readexactly(lengths[0]) if lengths else b""
-            if latency:
-                await asyncio.sleep(latency)
+class Answering(asyncio.Protocol):
+    """One connection: answers each request when the latency is over."""
+
+    def __init__(self, latency: float) -> None:
+        self.latency = latency
+        self.buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the connection to answer on."""
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every request that is complete."""
+        self.buffer += data
+        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
+            head = self.buffer[:end].lower()
+            length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+            if len(self.buffer) < end + 4 + length:
+                return
+            body = self.buffer[end + 4 : end + 4 + length]
+            self.buffer = self.buffer[end + 4 + length :]
             answer = JSON_ANSWER if body[:1] == b"{" else MSGPACK_ANSWER
-            head_out = f"HTTP/1.1 200 OK\r\nContent-Length: {len(answer)}\r\n\r\n"
-            writer.write(head_out.encode() + answer)
-            await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError):
-        writer.close()
+            asyncio.get_running_loop().call_later(self.latency, self.answer, answer)
+
+    def answer(self, answer: bytes) -> None:
+        """Send the answer, unless the other side has gone."""
+        if not self.transport.is_closing():
+            head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(answer)}\r\n\r\n"
+            self.transport.write(head.encode() + answer)  # type: ignore[attr-defined]
 
 
 async def main() -> None:
     """Listen on a free port until the process is ended."""
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024)
+    latency = float(sys.argv[1]) / 1000
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Answering(latency), "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:
         await server.serve_forever()
