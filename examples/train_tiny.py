@@ -3,7 +3,7 @@
     python examples/train_tiny.py --seeds 1 2 3 --picture docs/train_tiny.png
 
 Trains a transformer from scratch: imitation of noisy scripted play in small invented worlds, then
-reinforcement learning from the same start with each of five schemes. Results are kept in a folder,
+reinforcement learning from the same start with each of six schemes. Results are kept in a folder,
 and what it holds is not run again. Needs torch; the picture needs matplotlib. Last line: the
 schemes in the order of their mean success over training.
 """

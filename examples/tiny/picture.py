@@ -15,7 +15,8 @@ STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365
 """97.5 % quantile of Student's t for that many seeds."""
 LEVEL = 0.75
 """Success whose first crossing is given in the table."""
-COLOURS = dict(zip(SCHEMES, ("#444444", "#1b6ca8", "#c0582b", "#3b8a3e", "#8a5aa8"), strict=True))
+HUES = ("#444444", "#1b6ca8", "#c0582b", "#3b8a3e", "#8a5aa8", "#b8a12f")
+COLOURS = dict(zip(SCHEMES, HUES, strict=True))
 Floats = NDArray[np.float64]
 
 

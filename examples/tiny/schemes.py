@@ -1,4 +1,4 @@
-"""Five ways to give credit to turns, from the same episodes."""
+"""Six ways to give credit to turns, from the same episodes."""
 
 from __future__ import annotations
 
@@ -51,12 +51,18 @@ def centred_gain(groups: Sequence[TrajectoryGroup]) -> TurnAdvantages:
     return get("centred_returns")(GroupTurns.from_groups(groups, outcome="em", terms=(GAIN,)))
 
 
+def centred_outcome(groups: Sequence[TrajectoryGroup]) -> TurnAdvantages:
+    """Return centred returns of the exact match alone: what the gain adds, it adds to this."""
+    return get("centred_returns")(GroupTurns.from_groups(groups, outcome="em", terms=()))
+
+
 SCHEMES = {
     "outcome": Scheme(label="outcome only (GRPO)", advantages=outcome_only),
     "igpo": Scheme(label="IGPO", advantages=igpo, uses_gain=True),
     "a2tgpo": Scheme(label="A2TGPO", advantages=a2tgpo, uses_gain=True),
     "rubric": Scheme(label="rubric mix", advantages=rubric_mix),
     "gain": Scheme(label="gain, centred returns", advantages=centred_gain, uses_gain=True),
+    "centred": Scheme(label="outcome only, centred returns", advantages=centred_outcome),
 }
 
 

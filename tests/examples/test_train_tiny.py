@@ -189,7 +189,7 @@ def test_script_runs_every_scheme_and_keeps_what_it_ran(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout.splitlines())
-    assert len(list((tmp_path / "train_tiny").glob("*_[12].json"))) == 10
-    assert re.fullmatch(r"most to least: (\w+ \d\.\d{3}(, )?){5}", outputs[0][-1])
+    assert len(list((tmp_path / "train_tiny").glob("*_[12].json"))) == 12
+    assert re.fullmatch(r"most to least: (\w+ \d\.\d{3}(, )?){6}", outputs[0][-1])
     assert outputs[1] == outputs[0][-len(outputs[1]) :]
     assert outputs[1][0].startswith("| scheme")
