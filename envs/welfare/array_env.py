@@ -131,6 +131,7 @@ class WelfareArrayEnv(gym.Env[Vector, Any]):
             spare_turns=spare_turns,
         )
         self.render_mode = render_mode
+        self.objective = objective or ("swf" if mode == "swf" else "nash")
         self.measure = make_measure(self.settings, objective, parameters)
         self.grant = check_grant(grant)
         self.observation_space, self.action_space = make_spaces(self.settings)
@@ -172,7 +173,7 @@ class WelfareArrayEnv(gym.Env[Vector, Any]):
         else:
             self._state = self.divisions.begin(self.flow)
         self._turns, self._ended, self._worth = 0, False, 0.0
-        return self._observe(), self._info()
+        return self._observe(), {**self._info(), "reward_terms": {}}
 
     def step(self, action: Any) -> ArrayStep:
         """Play one turn."""
@@ -191,7 +192,8 @@ class WelfareArrayEnv(gym.Env[Vector, Any]):
         truncated = not terminated and (cut or self._turns >= self.max_turns)
         self._ended = terminated or truncated
         reward = self._reward(state)
-        return self._observe(), reward, terminated, truncated, self._info()
+        info = {**self._info(), "reward_terms": {self.objective: reward}}
+        return self._observe(), reward, terminated, truncated, info
 
     def _give(self, state: DivisionState, action: Any) -> None:
         if self.settings.mode == "budget":

@@ -15,6 +15,7 @@ import numpy as np
 from gymnasium.utils import env_checker
 
 from rmgym.protocols import Policy
+from rmgym.testing.array_checks import array_problems
 from rmgym.testing.malformed import KINDS, malformed_actions
 from rmgym.testing.manual import CheckError, manual_problems
 from rmgym.testing.players import Babbler, turn_limit, world_of
@@ -45,7 +46,8 @@ def check_env(
 
     Gymnasium's own checker, the spaces, the info protocol, rewards that are the sums of their
     terms, ends, budgets, the same trace for the same seed in this process and in others, malformed
-    actions, states that can be saved, pickled and forked, and the manual.
+    actions, states that can be saved, pickled and forked, and the manual. An environment of numbers
+    is held to what of this needs no conversation.
 
     Args:
         env_or_id: The id of an environment, or one: a `ChatEnv`, a `SingleSeat`, or any other with
@@ -59,6 +61,11 @@ def check_env(
         CheckError: If anything was found; its `problems` are all that was.
     """
     env = gym.make(env_or_id) if isinstance(env_or_id, str) else env_or_id
+    space = getattr(env, "action_space", None)
+    if isinstance(space, gym.Space) and not isinstance(space, gym.spaces.Text):
+        problems = list(array_problems(env, episodes, seed))
+        _finish(env_or_id, env, problems)
+        return
     subject = _Subject(env, episodes, seed, policies)
     checks: list[Callable[[], Iterator[str]]] = [
         subject.check_gymnasium,
@@ -74,6 +81,12 @@ def check_env(
     if subprocesses:
         checks.append(subject.check_subprocesses)
     problems = [problem for check in checks for problem in _collect(check)]
+    _finish(env_or_id, env, problems)
+
+
+def _finish(
+    env_or_id: gym.Env[Any, Any] | str, env: gym.Env[Any, Any], problems: list[str]
+) -> None:
     if isinstance(env_or_id, str):
         env.close()
     if problems:

@@ -50,6 +50,11 @@ def test_gymnasiums_check_of_the_array_face(settings: dict[str, Any]) -> None:
         gymnasium_check_env(gym.make(ARRAY, **settings).unwrapped)
 
 
+@pytest.mark.parametrize("settings", ARRAY_KINDS)
+def test_our_check_of_the_array_face(settings: dict[str, Any]) -> None:
+    check_env(gym.make(ARRAY, **settings), episodes=2)
+
+
 @pytest.mark.parametrize("kind", [WelfareEnv, WelfareArrayEnv])
 def test_the_manuals_are_whole(kind: type) -> None:
     check_manual(kind)
