@@ -118,17 +118,18 @@ def search_rows(seconds: float) -> list[Row]:
     rows = [("search, embedded index, turns/s", rate(embedded, seconds=seconds), "single")]
     with StubRetriever(20) as stub:
         vector = gym.make_vec(
-            "rmgym/Search-v0", num_envs=16, mode="thread", retriever=stub.url, max_searches=10**6
+            "rmgym/Search-v0",
+            num_envs=16,
+            mode="thread",
+            retriever=stub.url,
+            max_searches=49,
+            final_answer_turn=False,
         )
         vector.reset(seed=0)
-        work = lambda: vector_steps(vector, "<search>who wrote it</search>", 5)  # noqa: E731
-        rows.append(
-            (
-                "search, 20 ms retriever, 16 in threads, turns/s",
-                rate(work, seconds=seconds),
-                "ceiling 800",
-            )
-        )
+        # Of 50 steps 49 search; in the other one the episodes begin again.
+        work = partial(vector_steps, vector, "<search>who</search>", 50)
+        figure = 0.98 * rate(work, seconds=seconds)
+        rows.append(("search, 20 ms retriever, 16 in threads, turns/s", figure, "ceiling 800"))
         vector.close()
     return rows
 
