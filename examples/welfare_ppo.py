@@ -142,6 +142,9 @@ def main() -> None:
     for point in points:
         print(f"{point.name:12s} fairness {point.fairness}  ROI {point.roi}  SWF {point.swf}")
     print(f"Picture: {draw_plane(points, given.out)}")
+    best = next((point.swf.mean for point in points if point.name == "exact"), None)
+    if best is not None:
+        print(f"share of the exact optimum, same seeds: {points[-1].swf.mean / best:.3f}")
     print(f"PPO reaches SWF {points[-1].swf}")
 
 
